@@ -1,0 +1,74 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+# The first of these that runs and is new enough; `make setup PYTHON=...` names another.
+usable = $(shell $(1) -c 'import sys; sys.version_info >= (3, 11) and print("$(1)")' 2>/dev/null)
+PYTHON ?= $(or $(call usable,python3.13),$(call usable,python3.12),$(call usable,python3.11),$(call usable,python3))
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
+NGSPICE ?= $(if $(CI),required,auto)
+
+sweeps := $(wildcard circuits/sweeps/*.toml)
+sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
+
+.PHONY: help setup train check test sweeps golden wheel doctor clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Make .venv with everything in it, and install ngspice; PYTHON=... names the interpreter
+
+.venv/.ready: pyproject.toml constraints.txt scripts/install_ngspice.sh | .venv/bin/python
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	scripts/install_ngspice.sh
+	@touch $@
+
+.venv/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| { echo "No Python 3.11 or newer found: install one, or name it with make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null \
+	|| { $(ROOT) apt-get -qq update && $(ROOT) apt-get -qq install -y "$(notdir $(PYTHON))-venv"; } \
+	|| { echo "$(PYTHON) has no venv module: on Debian or Ubuntu, apt-get install $(notdir $(PYTHON))-venv, then make setup again" >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear .venv
+
+train: .venv/.ready ## Train with every inverse simulated in ngspice; ARGS=... goes to the command
+	.venv/bin/python -m training --backend=spice $(ARGS)
+
+check: .venv/.ready ## Lint, format, types, import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+# pytest's own command and not `python -m pytest`, which puts this folder first on the path
+# and so hides a package of the same name installed from elsewhere.
+test: check ## Check, then run the tests; PYTEST_ARGS=... and NGSPICE=required|auto|off go to pytest
+	.venv/bin/pytest --ngspice=$(NGSPICE) $(PYTEST_ARGS)
+
+sweeps: $(sweeps:circuits/sweeps/%.toml=results/%.csv) ## Run the sweeps whose description or source changed
+
+results/%.csv: circuits/sweeps/%.toml $(sources) | .venv/.ready
+	@mkdir -p $(@D)
+	.venv/bin/ohmvert sweep $< -o $@
+
+golden: .venv/.ready ## Write the reviewed netlists and waveforms in tests/golden anew
+	.venv/bin/python -m pytest tests/test_golden.py --update-golden
+
+wheel: .venv/.ready ## Build the wheel, check that it holds the four packages and every data file and nothing else
+	rm -rf dist
+	.venv/bin/python -m pip wheel --no-deps --wheel-dir dist .
+	@names=$$(.venv/bin/python -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\n")' dist/*.whl); \
+	diff <(printf '%s\n' circuits cosim dist-info netlist_templates training) \
+	     <(cut -d/ -f1 <<<"$$names" | sed 's/^ohmvert-.*\.dist-info$$/dist-info/' | sort -u); \
+	diff <(find circuits cosim netlist_templates training -name '*.j2' -o -name '*.toml' | sort) \
+	     <(grep -E '\.(j2|toml)$$' <<<"$$names" | sort); \
+	ls dist/*.whl
+
+doctor: .venv/.ready ## Say what was found on this machine and what is missing
+	.venv/bin/ohmvert doctor
+
+clean: ## Remove results, wheels and caches; .venv and runs stay
+	rm -rf results dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find circuits cosim netlist_templates training tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,220 @@
+"""The reader of netlist text: lines become elements, subcircuits are flattened, nothing is guessed."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from circuits.errors import InputError
+from circuits.units import spice_number
+
+GROUND = "0"
+_IGNORED = (
+    ".options",
+    ".option",
+    ".save",
+    ".tran",
+    ".meas",
+    ".measure",
+    ".print",
+    ".end",
+    ".title",
+    ".width",
+)
+_LINEAR = "R, C, G, E, V, I and X lines with numbers"
+_HINTS = {
+    "b": "render the hardware with linear parts (hardware.linear()), or run it in ngspice",
+    "d": "a diode is not linear: run it in ngspice",
+    "m": "a transistor is not linear: use an on-resistance instead, or run it in ngspice",
+    "q": "a transistor is not linear: run it in ngspice",
+    "l": "an inductor is not supported: run it in ngspice",
+    "f": "a current-controlled source is not supported: use G with a sense resistor, or run it in ngspice",
+    "h": "a current-controlled source is not supported: use E with a sense resistor, or run it in ngspice",
+    "n": "an OSDI device is not linear: run it in ngspice",
+    "k": "coupled inductors are not supported: run it in ngspice",
+    "s": "a switch is not linear: run it in ngspice",
+    ".param": "write the numbers out, or run it in ngspice",
+    ".include": "put the included lines into the netlist, or run it in ngspice",
+    ".lib": "put the library's lines into the netlist, or run it in ngspice",
+    ".model": "a device model is not linear: run it in ngspice",
+    ".ic": "the reader starts with every capacitor empty: run it in ngspice",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A logical line, continuations joined, with its number in the text."""
+
+    number: int
+    text: str
+
+    def refuse(self, why: str) -> InputError:
+        """The error of a line that cannot be read."""
+        return InputError(f"Netlist line {self.number} ({self.text[:60]!r}): {why}.")
+
+
+@dataclass(frozen=True)
+class Element:
+    """An R, C, G or E with its nodes and value."""
+
+    name: str
+    nodes: tuple[str, ...]
+    value: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """A V or I source: its value at breakpoints, straight lines between, constant after the last."""
+
+    name: str
+    nodes: tuple[str, ...]
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass
+class Deck:
+    """The elements of a netlist by kind; names and nodes are in lower case, as SPICE reads them."""
+
+    passive: dict[str, list[Element]] = field(default_factory=lambda: {kind: [] for kind in "rcge"})
+    voltages: list[Source] = field(default_factory=list)
+    currents: list[Source] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, text: str) -> "Deck":
+        """Elements of a netlist whose first line is its title. InputError names the line that it cannot read."""
+        top, subcircuits = _split(list(_logical_lines(text)))
+        deck = cls()
+        for line in top:
+            deck._add(line, subcircuits, prefix="", ports={}, depth=0)
+        return deck
+
+    def _add(
+        self,
+        line: Line,
+        subcircuits: "dict[str, _Subcircuit]",
+        prefix: str,
+        ports: dict[str, str],
+        depth: int,
+    ) -> None:
+        words = line.text.split()
+        kind = words[0][0]
+        if kind == "x":
+            self._expand(line, words, subcircuits, prefix, ports, depth)
+            return
+        if kind not in "rcgevi":
+            hint = _HINTS.get(words[0] if kind == "." else kind, "run it in ngspice")
+            raise line.refuse(f"the nodal engine reads {_LINEAR} only; {hint}")
+        count = 4 if kind in "ge" else 2
+        if len(words) < count + 2:
+            raise line.refuse(f"{kind.upper()} takes a name, {count} nodes and a value")
+        nodes = tuple(_node(word, prefix, ports) for word in words[1 : count + 1])
+        if kind in "vi":
+            times, values = _waveform(line, " ".join(words[3:]))
+            (self.voltages if kind == "v" else self.currents).append(Source(prefix + words[0], nodes, times, values))
+            return
+        if len(words) > count + 2:
+            raise line.refuse(f"only a number may follow the nodes, found {' '.join(words[count + 1 :])!r}")
+        self.passive[kind].append(Element(prefix + words[0], nodes, _value(line, words[-1], kind)))
+
+    def _expand(
+        self,
+        line: Line,
+        words: list[str],
+        subcircuits: "dict[str, _Subcircuit]",
+        prefix: str,
+        ports: dict[str, str],
+        depth: int,
+    ) -> None:
+        called = subcircuits.get(words[-1])
+        if called is None:
+            raise line.refuse(f"there is no .subckt {words[-1]!r} in the netlist")
+        if len(words) - 2 != len(called.ports):
+            raise line.refuse(f"{words[-1]} has {len(called.ports)} ports, the line gives {len(words) - 2} nodes")
+        if depth > 20:
+            raise line.refuse("subcircuits call each other more than 20 deep")
+        outside = [_node(word, prefix, ports) for word in words[1:-1]]
+        inner = dict(zip(called.ports, outside, strict=True))
+        for body in called.lines:
+            self._add(body, subcircuits, f"{prefix}{words[0]}.", inner, depth + 1)
+
+
+@dataclass(frozen=True)
+class _Subcircuit:
+    ports: tuple[str, ...]
+    lines: list[Line]
+
+
+def _logical_lines(text: str) -> Iterator[Line]:
+    """Lines without title, comments and continuations, in lower case."""
+    pending: Line | None = None
+    for number, raw in enumerate(text.splitlines()[1:], start=2):
+        stripped = re.split(r"\s;|\$ ", raw.strip(), maxsplit=1)[0].strip().lower()
+        if not stripped or stripped[0] in "*;$":
+            continue
+        if stripped[0] == "+":
+            if pending is None:
+                raise Line(number, stripped).refuse("a continuation without a line before it")
+            pending = Line(pending.number, f"{pending.text} {stripped[1:]}")
+            continue
+        if pending is not None:
+            yield pending
+        if stripped == ".end":
+            return
+        pending = Line(number, stripped)
+    if pending is not None:
+        yield pending
+
+
+def _split(lines: list[Line]) -> tuple[list[Line], dict[str, _Subcircuit]]:
+    """Top-level element lines and the subcircuits by name."""
+    top: list[Line] = []
+    subcircuits: dict[str, _Subcircuit] = {}
+    inside: _Subcircuit | None = None
+    for line in lines:
+        words = line.text.split()
+        if words[0] == ".subckt":
+            if inside is not None or len(words) < 2:
+                raise line.refuse(".subckt needs a name, and none may stand inside another")
+            inside = subcircuits[words[1]] = _Subcircuit(tuple(words[2:]), [])
+        elif words[0] == ".ends":
+            inside = None
+        elif words[0] not in _IGNORED:
+            (top if inside is None else inside.lines).append(line)
+    if inside is not None:
+        raise InputError("The netlist ends inside a .subckt: add its .ends line.")
+    return top, subcircuits
+
+
+def _node(word: str, prefix: str, ports: dict[str, str]) -> str:
+    if word in (GROUND, "gnd"):
+        return GROUND
+    return ports.get(word, prefix + word)
+
+
+def _value(line: Line, word: str, kind: str) -> float:
+    try:
+        value = spice_number(word)
+    except ValueError as error:
+        raise line.refuse(f"{error}; expressions are not read, write the number out") from None
+    if kind == "r" and value == 0:
+        raise line.refuse("a resistor of 0 ohm: join the two nodes instead")
+    return value
+
+
+def _waveform(line: Line, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Breakpoints of a source: a number, DC number, or PWL(t v ...)."""
+    words = re.sub(r"[(),]", " ", text).split()
+    try:
+        if words[0] == "pwl":
+            numbers = [spice_number(word) for word in words[1:]]
+            if (
+                len(numbers) < 2
+                or len(numbers) % 2
+                or any(b <= a for a, b in zip(numbers[:-2:2], numbers[2::2], strict=True))
+            ):
+                raise ValueError("PWL takes pairs of rising time and value")
+            return tuple(numbers[::2]), tuple(numbers[1::2])
+        (value,) = words[1:] if words[0] == "dc" else words
+        return (0.0,), (spice_number(value),)
+    except ValueError as error:
+        raise line.refuse(f"a source is a number, DC number or PWL(...); {error}") from None

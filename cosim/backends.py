@@ -1,0 +1,94 @@
+"""The contract: program a matrix, solve right-hand sides. Three backends in one table."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+
+from circuits.errors import InputError
+from cosim.check import check_rhs
+from cosim.solution import Array, InverseError, Solution, Status
+
+
+class Programmed:
+    """A matrix as it is held by a backend, ready to be applied to right-hand sides."""
+
+    def __init__(self, backend: "Backend", matrix: Array) -> None:
+        self.backend = backend
+        self.matrix = matrix
+        """(n, n) float64: the matrix that was asked for."""
+
+    def solve(self, rhs: ArrayLike, *, throw: bool = True) -> Solution:
+        """Solve for rhs (n,) or (n, k); see `Backend.solve_many`."""
+        return self.backend.solve_many([(self, rhs)], throw=throw)[0]
+
+
+class Backend(ABC):
+    """Programs matrices and solves with them. A context manager: leaving it frees its workers."""
+
+    engine_seconds: float = 0.0
+    """Wall time [s] since opening in which a circuit simulator ran; 0 for a backend without one."""
+
+    def program(self, matrix: ArrayLike) -> Programmed:
+        """Program one matrix (n, n), dimensionless. InputError where it cannot be used."""
+        return self.program_many([matrix])[0]
+
+    @abstractmethod
+    def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
+        """Program several matrices at once."""
+
+    def solve_many(self, requests: Sequence[tuple[Programmed, ArrayLike]], *, throw: bool = True) -> list[Solution]:
+        """Solutions in the order of the requests (programmed, rhs of shape (n,) or (n, k)).
+
+        Every column is one INV call. Raises InverseError, carrying the solution, for the first request
+        with a column that is not SETTLED, once all have run; `throw=False` returns the verdicts instead.
+        """
+        columns = [(programmed, check_rhs(rhs, len(programmed.matrix))) for programmed, rhs in requests]
+        solutions = [
+            Solution(s.value[:, 0] if _ndim(rhs) == 1 else s.value, s.status, s.stats)
+            for s, (_, rhs) in zip(self._solve(columns), requests, strict=True)
+        ]
+        bad = [s for s in solutions if s.status is not Status.SETTLED]
+        if throw and bad:
+            raise InverseError(bad[0])
+        return solutions
+
+    @abstractmethod
+    def _solve(self, requests: list[tuple[Any, Array]]) -> list[Solution]:
+        """Solutions for checked right-hand sides (n, k)."""
+
+    def close(self) -> None:  # noqa: B027 - most backends hold nothing
+        """Free what the backend holds; it cannot be used afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _ndim(rhs: ArrayLike) -> int:
+    return getattr(rhs, "ndim", None) or (2 if hasattr(rhs[0], "__len__") else 1)  # type: ignore[index]
+
+
+BACKENDS = {
+    "exact": "cosim.exact:ExactBackend",
+    "nodal": "cosim.nodal:NodalBackend",
+    "spice": "cosim.spice:SpiceBackend",
+}
+"""Where each backend lives; it is imported when it is opened."""
+
+
+def open_backend(name: str, **options: Any) -> Backend:
+    """A backend by name: 'exact', 'nodal' or 'spice'; InputError with the known names for another.
+
+    Options: `hardware` (circuits.Hardware), `conditioning` (circuits.Conditioning), and for spice
+    `workers` (processes, default one a core) and `timeout` (seconds a job may take).
+    """
+    if name not in BACKENDS:
+        raise InputError(f"Unknown backend {name!r}: the known ones are {', '.join(BACKENDS)}.")
+    module, _, kind = BACKENDS[name].partition(":")
+    backend: Backend = getattr(import_module(module), kind)(**options)
+    return backend

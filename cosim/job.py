@@ -1,0 +1,66 @@
+"""A SPICE job: a pure function from netlist text, probes and read-out times to volts, for any process."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.settle import Limits, Settled, settle
+from cosim.solution import Array, Status
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a transient needs; it can be sent to another process and repeated."""
+
+    deck: str
+    """Complete netlist text."""
+    probes: tuple[str, ...]
+    """Nodes to read."""
+    ends: Array
+    """(k,) [s] when each right-hand side is read."""
+    limits: Limits
+    """What the outputs are judged by."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job gave. `message` holds the simulator's words where it failed."""
+
+    settled: Settled
+    time_points: int = 0
+    started: float = 0.0
+    """[s] on the machine's monotonic clock, the same in all processes."""
+    seconds: float = 0.0
+    """Wall time inside ngspice [s]."""
+    message: str = ""
+
+
+def failed(job: Job, message: str, seconds: float = 0.0) -> Outcome:
+    """The outcome of a job without waveforms."""
+    k = len(job.ends)
+    nothing = Settled(np.full((len(job.probes), k), np.nan), np.full(k, np.nan), (Status.FAILED,) * k)
+    return Outcome(nothing, seconds=seconds, message=message)
+
+
+def run_job(job: Job) -> Outcome:
+    """Run a job in this process; a simulation that fails is an outcome, not an exception."""
+    from cosim.ngspice import SimulationError, run
+
+    started = time.monotonic()
+    try:
+        waveforms = run(job.deck, job.probes, float(job.ends[-1]))
+    except SimulationError as error:
+        return failed(job, str(error))
+    seconds = time.monotonic() - started
+    settled = settle(waveforms, job.ends, job.limits)
+    return Outcome(settled, len(waveforms.times), started, seconds)
+
+
+def busy_seconds(outcomes: list[Outcome]) -> float:
+    """Wall time [s] in which at least one of the jobs ran, on however many processes."""
+    total, until = 0.0, -np.inf
+    for start, end in sorted((o.started, o.started + o.seconds) for o in outcomes):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total

@@ -1,0 +1,103 @@
+"""From waveforms to settled volts, or to the reason why there are none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.solution import Array, Status
+
+BAND = 1e-3
+"""The settling time counts until all outputs stay this close to their end, as a part of the largest."""
+GROWTH = 2.0
+"""Outputs whose moves grow by more than this factor from one quarter window to the next diverge."""
+RAIL = 0.95
+"""An output beyond this part of the swing counts as railed."""
+
+
+@dataclass(frozen=True)
+class Waveforms:
+    """Output volts over time."""
+
+    times: Array
+    """(points,) [s]"""
+    volts: Array
+    """(outputs, points) [V]"""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the outputs did after each edge; k right-hand sides."""
+
+    volts: Array
+    """(outputs, k) [V] at the end of each window."""
+    settling_time: Array
+    """(k,) [s] after the edge."""
+    statuses: tuple[Status, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the outputs are judged by."""
+
+    tolerance: float
+    """What may be still to come, as a part of the largest output."""
+    floor: float = 0.0
+    """[V] outputs that all stay below it, as for a right-hand side of zeros, are judged by it instead."""
+    swing: float = np.inf
+    """[V] output swing of the op-amps, infinite for none."""
+
+
+def settle(waveforms: Waveforms, ends: Array, limits: Limits) -> Settled:
+    """Judge every window (0, ends[0]], (ends[0], ends[1]], ... on its own."""
+    starts = np.concatenate([[0.0], ends[:-1]])
+    windows = [_window(waveforms, start, end) for start, end in zip(starts, ends, strict=True)]
+    return Settled(
+        volts=np.column_stack([volts[:, -1] for _, volts in windows]),
+        settling_time=np.array([settling_time(times, volts, BAND, limits.floor) for times, volts in windows]),
+        statuses=tuple(verdict(times, volts, limits) for times, volts in windows),
+    )
+
+
+def verdict(times: Array, volts: Array, limits: Limits) -> Status:
+    """SETTLED, NOT_SETTLED, RAILED or UNSTABLE for outputs (outputs, points) in one window from time 0.
+
+    What is still to come is estimated from the moves of the last two quarters: a decay by the factor r a
+    quarter leaves move * r / (1 - r).
+    """
+    if not np.isfinite(volts).all():
+        return Status.UNSTABLE
+    half, three_quarters = np.searchsorted(times, [times[-1] / 2, times[-1] * 3 / 4])
+    size = np.abs(volts[:, -1]).max()
+    allowed = limits.tolerance * max(size, limits.floor)
+    earlier = np.abs(volts[:, three_quarters] - volts[:, half]).max()
+    later = np.abs(volts[:, -1] - volts[:, three_quarters]).max()
+    if size >= RAIL * limits.swing:
+        return Status.RAILED
+    if later <= allowed:
+        return Status.SETTLED
+    ratio = later / earlier if earlier > 0 else np.inf
+    if ratio > GROWTH:
+        return Status.UNSTABLE
+    to_come = later * ratio / (1 - ratio) if ratio < 1 else np.inf
+    return Status.SETTLED if to_come <= allowed else Status.NOT_SETTLED
+
+
+def settling_time(times: Array, volts: Array, band: float, floor: float = 0.0) -> float:
+    """[s] when the last output enters its band for good; exponential decay is assumed between points."""
+    distance = np.abs(volts - volts[:, -1:]).max(axis=0)
+    limit = band * max(np.abs(volts[:, -1]).max(), floor)
+    outside = np.flatnonzero(distance > limit)
+    if not len(outside) or not np.isfinite(distance).all():
+        return 0.0 if not len(outside) else float("nan")
+    last = outside[-1]
+    after = max(distance[last + 1], 1e-3 * limit)
+    share = np.log(distance[last] / limit) / np.log(distance[last] / after)
+    return float(times[last] + share * (times[last + 1] - times[last]))
+
+
+def _window(waveforms: Waveforms, start: float, end: float) -> tuple[Array, Array]:
+    """Times since the edge, and volts, from the first point after `start` to the point at `end`."""
+    slack = 1e-9 * waveforms.times[-1]
+    first, last = np.searchsorted(waveforms.times, [start + slack, end + slack])
+    times = waveforms.times[max(first - 1, 0) : last]
+    return times - start, waveforms.volts[:, max(first - 1, 0) : last]

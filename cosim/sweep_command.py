@@ -1,0 +1,78 @@
+"""A sweep file becomes a CSV file and a plot; a half-written file never takes the place of a whole one."""
+
+import csv
+import math
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from circuits import InputError
+from cosim.sweep import Sweep
+
+
+def run_sweep_file(file: Path, out: Path, progress: bool = True) -> None:
+    """Run a sweep into `out` (.csv) and the plot beside it (.png)."""
+    if out.suffix != ".csv":
+        raise InputError(f"The table {out} must end in .csv.")
+    sweep = Sweep.read(file)
+    console = Console(stderr=True)
+    rows = list(
+        track(
+            sweep.run(),
+            description=file.stem,
+            total=len(sweep.points()),
+            console=console,
+            disable=not progress,
+        )
+    )
+    part = out.with_suffix(".part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        draw(sweep, rows, out.with_suffix(".png"))
+        os.replace(part, out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}.") from None
+    console.print(f"{len(rows)} rows in {out}, plot in {out.with_suffix('.png')}", soft_wrap=True)
+
+
+def draw(sweep: Sweep, rows: list[dict[str, Any]], path: Path) -> None:
+    """A panel for each column of the plot, logarithmic axes, a line for each series; failed rows are left out."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.5 * len(sweep.plot.y), 4), layout="constrained")
+    panels = figure.subplots(1, len(sweep.plot.y), squeeze=False)[0]
+    for panel, column in zip(panels, sweep.plot.y, strict=True):
+        for name, points in _series(sweep, rows, column).items():
+            (line,) = panel.plot(*zip(*_medians(points), strict=True), label=name)
+            panel.plot(*zip(*points, strict=True), ".", color=line.get_color(), alpha=0.5)
+        panel.set(xlabel=sweep.plot.x, ylabel=column, xscale="log", yscale="log")
+        panel.grid(True, which="both", alpha=0.2)
+        if sweep.plot.series:
+            panel.legend()
+    figure.suptitle(sweep.title)
+    figure.savefig(path, dpi=120)
+
+
+def _series(sweep: Sweep, rows: list[dict[str, Any]], column: str) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        if math.isfinite(row[column]):
+            name = f"{sweep.plot.series} = {row[sweep.plot.series]:g}" if sweep.plot.series else sweep.title
+            found[name].append((row[sweep.plot.x], row[column]))
+    return found
+
+
+def _medians(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The median of the values at each x, in rising order of x."""
+    values = defaultdict(list)
+    for x, y in points:
+        values[x].append(y)
+    return [(x, sorted(ys)[len(ys) // 2]) for x, ys in sorted(values.items())]

@@ -1,0 +1,1 @@
+"""WHY: K-FAC on PyTorch, whose inverses come from any backend of `cosim`."""

@@ -1,0 +1,149 @@
+"""K-FAC as a preconditioner: `loss.backward(); kfac.step(); optimizer.step()`."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from circuits.errors import InputError
+from cosim import Backend, open_backend
+from training.factors import gradient_matrix, set_gradient, supported
+from training.inverse import FactorInverses, FactorSolution
+from training.layers import LayerCurvature
+
+Schedule = float | Callable[[int], float]
+"""A number, or a function of the step count."""
+
+
+class KFAC:
+    """Preconditions the gradients of Linear and Conv2d layers in place; other parameters pass through.
+
+    Args:
+        model: hooks go on its supported layers; `remove_hooks` takes them off.
+        backend: 'exact', 'nodal', 'spice' or an open backend, whose programmed arrays do every inverse.
+        damping: Tikhonov damping above 0, split over both factors; a number or a function of the step.
+        factor_decay: weight of the past in the running averages of the factors, 0 to 1.
+        kl_clip: bound on the squared size of a step in the Fisher metric, None for none.
+        lr: learning rate of the optimizer that follows, a number or a function of the step; kl_clip uses it.
+        factor_update_steps: steps between updates of the factors.
+        inv_update_steps: steps between programmings of the arrays.
+        skip_layers: regular expressions; a layer whose name or class matches one is left alone.
+
+    Names and defaults are those of kfac-pytorch. Raises InputError for values out of range and for a
+    model without a layer to precondition.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        backend: str | Backend = "spice",
+        *,
+        damping: Schedule = 0.001,
+        factor_decay: float = 0.95,
+        kl_clip: float | None = 0.001,
+        lr: Schedule = 0.1,
+        factor_update_steps: int = 1,
+        inv_update_steps: int = 1,
+        skip_layers: Sequence[str] = (),
+    ) -> None:
+        if not 0 <= factor_decay <= 1:
+            raise InputError(f"factor_decay = {factor_decay!r} is outside 0 to 1.")
+        if kl_clip is not None and not kl_clip > 0:
+            raise InputError(f"kl_clip = {kl_clip!r} must be above 0, or None.")
+        for name, steps in (
+            ("factor_update_steps", factor_update_steps),
+            ("inv_update_steps", inv_update_steps),
+        ):
+            if not isinstance(steps, int) or steps < 1:
+                raise InputError(f"{name} = {steps!r} must be a whole number of 1 or more.")
+        self.damping, self.lr, self.kl_clip = damping, lr, kl_clip
+        self.factor_update_steps, self.inv_update_steps = factor_update_steps, inv_update_steps
+        self.steps = 0
+        """Steps taken so far."""
+        self.layers = _cover(model, skip_layers, factor_decay)
+        self._owned = open_backend(backend) if isinstance(backend, str) else None
+        self._inverses = FactorInverses(self._owned or backend)  # type: ignore[arg-type]
+        self._stale = True
+        _at(damping, 0, "damping")
+
+    @property
+    def solutions(self) -> list[FactorSolution]:
+        """Every factor's solution of the last step, with its verdicts."""
+        return self._inverses.solutions
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Replace the gradients of all covered layers by G^-1 gradient A^-1, clipped by kl_clip.
+
+        Raises cosim.InverseError where an INV call did not settle; the gradients are then as they were.
+        """
+        if self.steps % self.factor_update_steps == 0:
+            for layer in self.layers:
+                layer.update()
+        if self._stale or self.steps % self.inv_update_steps == 0:
+            damping = _at(self.damping, self.steps, "damping")
+            self._inverses.program({layer.name: layer.damped(damping) for layer in self.layers})
+            self._stale = False
+        gradients = {layer.name: gradient_matrix(layer.layer) for layer in self.layers}
+        directions = self._inverses.precondition(gradients)
+        scale = self._clip(gradients, directions)
+        for layer in self.layers:
+            set_gradient(layer.layer, scale * directions[layer.name])
+        self.steps += 1
+        for layer in self.layers:
+            layer.recording = self.steps % self.factor_update_steps == 0
+
+    def _clip(self, gradients: dict[str, Tensor], directions: dict[str, Tensor]) -> float:
+        """min(1, sqrt(kl_clip / sum lr^2 <direction, gradient>))."""
+        if self.kl_clip is None:
+            return 1.0
+        size = sum(float((directions[name] * gradients[name]).sum()) for name in gradients)
+        size = abs(size) * _at(self.lr, self.steps, "lr") ** 2
+        return min(1.0, math.sqrt(self.kl_clip / size)) if size > 0 else 1.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Step count and factors, plain tensors by layer name."""
+        factors = {layer.name: {"A": layer.activation, "G": layer.gradient} for layer in self.layers}
+        return {"steps": self.steps, "factors": factors}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a `state_dict`; InputError where layers or sizes differ. Arrays are programmed anew."""
+        factors = state["factors"]
+        names = [layer.name for layer in self.layers]
+        if list(factors) != names:
+            raise InputError(f"The state has the layers {list(factors)}, the model has {names}.")
+        for layer in self.layers:
+            device = layer.layer.weight.device
+            layer.activation, layer.gradient = (
+                None if factors[layer.name][kind] is None else factors[layer.name][kind].to(device) for kind in "AG"
+            )
+        self.steps = int(state["steps"])
+        self._stale = True
+
+    def remove_hooks(self) -> None:
+        """Take every hook off the model and close the backend if it was opened here."""
+        for layer in self.layers:
+            layer.remove()
+        if self._owned is not None:
+            self._owned.close()
+
+
+def _cover(model: nn.Module, skip_layers: Sequence[str], decay: float) -> list[LayerCurvature]:
+    covered = [
+        LayerCurvature(name, module, decay)
+        for name, module in model.named_modules()
+        if supported(module) and not any(re.search(p, name) or re.search(p, type(module).__name__) for p in skip_layers)
+    ]
+    if not covered:
+        raise InputError("The model has no Linear or Conv2d layer to precondition (or skip_layers names them all).")
+    return covered
+
+
+def _at(schedule: Schedule, step: int, name: str) -> float:
+    value = schedule(step) if callable(schedule) else schedule
+    if not (isinstance(value, int | float) and value > 0 and math.isfinite(value)):
+        raise InputError(f"{name} = {value!r} at step {step} must be a finite number above 0.")
+    return float(value)
