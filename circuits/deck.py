@@ -78,6 +78,7 @@ class Deck:
     passive: dict[str, list[Element]] = field(default_factory=lambda: {kind: [] for kind in "rcge"})
     voltages: list[Source] = field(default_factory=list)
     currents: list[Source] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, text: str) -> "Deck":
@@ -98,6 +99,9 @@ class Deck:
     ) -> None:
         words = line.text.split()
         kind = words[0][0]
+        if prefix + words[0] in self.names:
+            raise line.refuse(f"a second {words[0]!r}: give every element its own name")
+        self.names.add(prefix + words[0])
         if kind == "x":
             self._expand(line, words, subcircuits, prefix, ports, depth)
             return
@@ -205,7 +209,7 @@ def _waveform(line: Line, text: str) -> tuple[tuple[float, ...], tuple[float, ..
     """Breakpoints of a source: a number, DC number, or PWL(t v ...)."""
     words = re.sub(r"[(),]", " ", text).split()
     try:
-        if words[0] == "pwl":
+        if words[:1] == ["pwl"]:
             numbers = [spice_number(word) for word in words[1:]]
             if (
                 len(numbers) < 2
@@ -214,7 +218,7 @@ def _waveform(line: Line, text: str) -> tuple[tuple[float, ...], tuple[float, ..
             ):
                 raise ValueError("PWL takes pairs of rising time and value")
             return tuple(numbers[::2]), tuple(numbers[1::2])
-        (value,) = words[1:] if words[0] == "dc" else words
+        (value,) = words[1:] if words[:1] == ["dc"] else words
         return (0.0,), (spice_number(value),)
     except ValueError as error:
         raise line.refuse(f"a source is a number, DC number or PWL(...); {error}") from None

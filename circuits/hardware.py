@@ -23,6 +23,8 @@ class RramCell:
         check_range("RramCell.g_max", self.g_max, 1e-12, 1.0, "S")
         check_range("RramCell.g_min", self.g_min, 0.0, self.g_max * (1 - 1e-9), "S")
         check_range("RramCell.levels", self.levels, 0, 2**24)
+        if self.levels != int(self.levels):
+            raise InputError(f"RramCell.levels = {self.levels!r} must be a whole number.")
         if self.levels == 1:
             raise InputError("RramCell.levels = 1 cannot hold a matrix: use 2 or more, or 0 for continuous.")
 
@@ -100,6 +102,8 @@ class Hardware:
     def __post_init__(self) -> None:
         check_range("Hardware.v_max", self.v_max, 1e-6, 10.0, "V")
         check_range("Hardware.seed", self.seed, 0, 2**63)
+        if self.seed != int(self.seed):
+            raise InputError(f"Hardware.seed = {self.seed!r} must be a whole number.")
 
     def linear(self) -> Self:
         """The same hardware with linear op-amps: what the nodal engine reads."""

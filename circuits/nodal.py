@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 from circuits.deck import Deck
 from circuits.equations import Equations
 from circuits.errors import InputError
-from circuits.response import Modes, respond
+from circuits.response import Modes, respond, respond_without_modes
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -77,7 +77,12 @@ class LinearCircuit:
         settled = self._solve(self._equations.excitation.toarray())
         rows = self._rows(outputs)
         follow = np.asarray(self._equations.incidence.T @ settled)
-        deviations = respond(self._modes, self._equations.sources, follow, self._charge_response[rows], times)
+        read, sources = self._charge_response[rows], self._equations.sources
+        if not len(self._modes.mu) or np.linalg.cond(self._modes.vectors) < 1e7:
+            deviations = respond(self._modes, sources, follow, read, times)
+        else:
+            time_matrix = np.asarray(self._equations.incidence.T @ self._charge_response)
+            deviations = respond_without_modes(time_matrix, sources, follow, read, times)
         return settled[rows] @ self._equations.values(times) - deviations
 
     def _rows(self, nodes: list[str]) -> list[int]:
@@ -88,13 +93,20 @@ class LinearCircuit:
 
     @cached_property
     def _factor(self) -> Any:
+        # Rounding hides a singular matrix from the elimination, but a known solution comes back wrong.
+        conductance = self._equations.conductance
+        known = np.random.default_rng(0).uniform(0.5, 1.5, conductance.shape[0])
         try:
-            return splu(self._equations.conductance)
+            factor = splu(conductance)
+            regular = np.abs(factor.solve(conductance @ known) - known).max(initial=0) < 1e-3
         except RuntimeError:
+            regular = False
+        if not regular:
             raise InputError(
                 "The netlist has no unique settled state (its conductance matrix is singular): "
                 "look for a node without a path to ground, or a loop of voltage sources."
-            ) from None
+            )
+        return factor
 
     def _solve(self, rhs: Array) -> Array:
         solved: Array = self._factor.solve(np.ascontiguousarray(rhs))

@@ -2,7 +2,7 @@
 
 import re
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-z]*)$", re.IGNORECASE)
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-z]*)$", re.IGNORECASE | re.ASCII)
 _SCALES = (
     ("meg", 1e6),
     ("mil", 25.4e-6),
@@ -14,20 +14,17 @@ _SCALES = (
     ("n", 1e-9),
     ("p", 1e-12),
     ("f", 1e-15),
-    ("a", 1e-18),
 )
 
 
 def spice_number(text: str) -> float:
     """The value of a SPICE number; ValueError where it is none. 'm' is milli, 'meg' is mega."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
     match = _NUMBER.match(text)
     if match is None:
         raise ValueError(f"{text!r} is no SPICE number")
     digits, suffix = match.groups()
+    if suffix[:1] in ("a", "A"):
+        raise ValueError(f"{text!r} is no SPICE number that every simulator reads alike ('a' is atto to some)")
     for name, scale in _SCALES:
         if suffix.lower().startswith(name):
             return float(digits) * scale

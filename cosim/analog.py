@@ -73,8 +73,8 @@ class AnalogArray:
 
     @property
     def limits(self) -> Limits:
-        """What settled outputs are judged by; only a right-hand side of zeros stays below the floor."""
-        return Limits(TOLERANCE, floor=1e-3 * self.hardware.v_max, swing=self.hardware.opamp.swing)
+        """What settled outputs are judged by; a right-hand side of zeros stays below the floor."""
+        return Limits(TOLERANCE, floor=0.1 * self.hardware.v_max, swing=self.hardware.opamp.swing)
 
     @property
     def rise(self) -> float:

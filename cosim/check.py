@@ -7,10 +7,17 @@ from circuits.errors import InputError
 from cosim.solution import Array
 
 
+def _real(values: ArrayLike) -> Array:
+    """A copy in float64; TypeError for complex numbers, whose imaginary part NumPy would drop."""
+    if np.iscomplexobj(values):
+        raise TypeError
+    return np.array(values, dtype=np.float64)
+
+
 def check_matrix(matrix: ArrayLike) -> Array:
     """The matrix as (n, n) float64; InputError where it is empty, not square, not finite or singular."""
     try:
-        checked = np.array(matrix, dtype=np.float64)
+        checked = _real(matrix)
     except (TypeError, ValueError):
         raise InputError("The matrix holds something that is no real number.") from None
     if checked.ndim != 2 or checked.shape[0] != checked.shape[1]:
@@ -37,7 +44,7 @@ def _check_regular(matrix: Array) -> None:
 def check_rhs(rhs: ArrayLike, n: int) -> Array:
     """The right-hand sides as (n, k) float64; InputError where length or values do not fit."""
     try:
-        checked = np.array(rhs, dtype=np.float64)
+        checked = _real(rhs)
     except (TypeError, ValueError):
         raise InputError("The right-hand side holds something that is no real number.") from None
     if checked.ndim not in (1, 2) or checked.shape[0] != n or checked.size == 0:

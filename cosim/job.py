@@ -1,5 +1,6 @@
 """A SPICE job: a pure function from netlist text, probes and read-out times to volts, for any process."""
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -7,6 +8,10 @@ import numpy as np
 
 from cosim.settle import Limits, Settled, settle
 from cosim.solution import Array, Status
+
+POISONED = 75
+"""Exit code of a worker whose ngspice can run no further circuit."""
+_poisoned = False
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,14 @@ def run_job(job: Job) -> Outcome:
     """Run a job in this process; a simulation that fails is an outcome, not an exception."""
     from cosim.ngspice import SimulationError, run
 
+    global _poisoned
+    if _poisoned:
+        os._exit(POISONED)  # the pool starts a new process and runs this job there
     started = time.monotonic()
     try:
         waveforms = run(job.deck, job.probes, float(job.ends[-1]))
     except SimulationError as error:
+        _poisoned = error.poisoned
         return failed(job, str(error))
     seconds = time.monotonic() - started
     settled = settle(waveforms, job.ends, job.limits)

@@ -18,7 +18,7 @@ def find_ngspice() -> str | None:
     """
     chosen = os.environ.get("NGSPICE_LIBRARY_PATH")
     if chosen:
-        return chosen if Path(chosen).is_file() else None
+        return str(Path(chosen).resolve()) if Path(chosen).is_file() else None
     if _HOMEBREW.is_file():
         return str(_HOMEBREW)
     return ctypes.util.find_library("ngspice")

@@ -3,7 +3,6 @@
 import re
 
 REASONS = (
-    ("poisoned process", r"cannot recover|awaits to be (detached|reset)"),
     (
         "undefined parameter",
         r"undefined parameter|cannot compute (substitute|value)|no such parameter|expression err",
@@ -19,9 +18,12 @@ REASONS = (
     ("no convergence", r"no convergence|iteration limit|gmin step(ping)? failed|source step(ping)? failed"),
     (
         "unreadable netlist",
-        r"circuit not parsed|no circuit loaded|incomplete or empty netlist|unknown device type|parse error",
+        r"circuit not parsed|(no|aren't any) circuits? loaded|incomplete or empty netlist|"
+        r"unknown device type|parse error",
     ),
+    ("no analysis", r"no job \(.*\) defined"),
     ("unreadable file", r"could not find include file|cannot open|no such file"),
+    ("poisoned process", r"cannot recover|awaits to be (detached|reset)"),
 )
 """(reason, pattern) pairs; the first that matches names the failure."""
 
@@ -33,3 +35,8 @@ def classify(messages: list[str]) -> str | None:
             if re.search(pattern, line, re.IGNORECASE):
                 return f"{reason} (ngspice: {line.strip()})"
     return None
+
+
+def is_poisoned(messages: list[str]) -> bool:
+    """Whether ngspice refuses every later circuit in this process."""
+    return any("cannot recover" in line for line in messages)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cosim.library import find_ngspice
-from cosim.messages import classify
+from cosim.messages import classify, is_poisoned
 from cosim.settle import Waveforms
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenMP slows small circuits down many times
@@ -23,6 +23,9 @@ from PySpice.Spice.NgSpice.Shared import NgSpiceShared  # noqa: E402 - logs whil
 
 class SimulationError(RuntimeError):
     """ngspice gave no waveforms that can be used; the text is its reason."""
+
+    poisoned = False
+    """Whether every later circuit of this process would fail too."""
 
 
 class _Listening(NgSpiceShared):
@@ -70,8 +73,9 @@ def _command(spice: _Listening, deck: str) -> None:
         spice.load_circuit(deck)
         spice.run()
     except NameError as error:
-        reason = classify(spice.messages) or f"ngspice refused the netlist: {error}"
-        raise SimulationError(reason) from None
+        failure = SimulationError(classify(spice.messages) or f"ngspice refused the netlist: {error}")
+        failure.poisoned = is_poisoned(spice.messages)
+        raise failure from None
     complaint = classify(spice.messages)
     if complaint:
         raise SimulationError(complaint)

@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pebble import ProcessExpired, ProcessPool
 
 from circuits.errors import InputError
-from cosim.job import Job, Outcome, failed, run_job
+from cosim.job import POISONED, Job, Outcome, failed, run_job
 
 JOBS_PER_WORKER = 2000
 """ngspice keeps 8 to 16 kB of every circuit: a worker is replaced before that adds up."""
@@ -49,6 +49,8 @@ class SpicePool:
         except TimeoutError:
             return failed(job, f"The simulation took longer than {self.timeout:g} s and was stopped.", self.timeout)
         except ProcessExpired as error:
+            if error.exitcode == POISONED:
+                return self._outcome(job, self._pool.schedule(run_job, args=(job,), timeout=self.timeout))
             return failed(job, f"The worker process died (exit code {error.exitcode}).")
 
     def close(self) -> None:

@@ -69,26 +69,29 @@ def verdict(times: Array, volts: Array, limits: Limits) -> Status:
     half, three_quarters = np.searchsorted(times, [times[-1] / 2, times[-1] * 3 / 4])
     size = np.abs(volts[:, -1]).max()
     allowed = limits.tolerance * max(size, limits.floor)
-    earlier = np.abs(volts[:, three_quarters] - volts[:, half]).max()
-    later = np.abs(volts[:, -1] - volts[:, three_quarters]).max()
+    earlier = np.ptp(volts[:, half : three_quarters + 1], axis=1)
+    later = np.ptp(volts[:, three_quarters:], axis=1)
     if size >= RAIL * limits.swing:
         return Status.RAILED
-    if later <= allowed:
+    moving = later > allowed
+    if not moving.any():
         return Status.SETTLED
-    ratio = later / earlier if earlier > 0 else np.inf
-    if ratio > GROWTH:
+    ratio = later[moving] / np.maximum(earlier[moving], np.finfo(float).tiny)
+    if ratio.max() > GROWTH:
         return Status.UNSTABLE
-    to_come = later * ratio / (1 - ratio) if ratio < 1 else np.inf
-    return Status.SETTLED if to_come <= allowed else Status.NOT_SETTLED
+    to_come = later[moving] * ratio / np.maximum(1 - ratio, np.finfo(float).tiny)
+    return Status.SETTLED if to_come.max() <= allowed else Status.NOT_SETTLED
 
 
 def settling_time(times: Array, volts: Array, band: float, floor: float = 0.0) -> float:
     """[s] when the last output enters its band for good; exponential decay is assumed between points."""
+    if not np.isfinite(volts).all():
+        return float("nan")
     distance = np.abs(volts - volts[:, -1:]).max(axis=0)
     limit = band * max(np.abs(volts[:, -1]).max(), floor)
     outside = np.flatnonzero(distance > limit)
-    if not len(outside) or not np.isfinite(distance).all():
-        return 0.0 if not len(outside) else float("nan")
+    if not len(outside):
+        return 0.0
     last = outside[-1]
     after = max(distance[last + 1], 1e-3 * limit)
     share = np.log(distance[last] / limit) / np.log(distance[last] / after)

@@ -2,7 +2,7 @@
 
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,9 +12,11 @@ import numpy as np
 
 from circuits import Hardware, InputError
 from circuits.matrices import make_matrix
-from cosim.backends import BACKENDS, open_backend
+from cosim.backends import BACKENDS, Backend, open_backend
 from cosim.solution import Solution
 
+BATCH = 16
+"""Points that run at once, between two moves of the progress bar."""
 TABLES = ("title", "backend", "matrix", "hardware", "plot")
 
 
@@ -67,16 +69,28 @@ class Sweep:
             raise InputError(f"The sweep's list {empty!r} is empty: give it at least one value.")
         return [dict(zip(varied, point, strict=True)) for point in itertools.product(*choices)]
 
-    def run(self, done: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
-        """A row for every point, failed ones included; `done` is called after each."""
-        for hardware, points in itertools.groupby(self.points(), key=self._hardware_of):
+    def run(self, done: Callable[[int], None] = lambda count: None) -> list[dict[str, Any]]:
+        """A row for every point in the order of `points`, failed ones included; `done` hears of every batch."""
+        points = self.points()
+        groups: dict[Hardware, list[int]] = {}
+        for i, point in enumerate(points):
+            groups.setdefault(self._hardware_of(point), []).append(i)
+        rows: dict[int, dict[str, Any]] = {}
+        for hardware, members in groups.items():
             with open_backend(self.backend, hardware=hardware) as backend:
-                for point in points:
-                    matrix = make_matrix(**{name: point[name] for name in self.matrix})
-                    rhs = np.random.default_rng(0).standard_normal(len(matrix))
-                    solution = backend.program(matrix).solve(rhs, throw=False)
-                    yield {**point, **_measured(solution, np.linalg.solve(matrix, rhs))}
-                    done()
+                for start in range(0, len(members), BATCH):
+                    batch = members[start : start + BATCH]
+                    rows |= zip(batch, self._rows(backend, [points[i] for i in batch]), strict=True)
+                    done(len(batch))
+        return [rows[i] for i in range(len(points))]
+
+    def _rows(self, backend: Backend, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        matrices = [make_matrix(**{name: point[name] for name in self.matrix}) for point in points]
+        sides = [np.random.default_rng(0).standard_normal(len(matrix)) for matrix in matrices]
+        programmed = backend.program_many(matrices)
+        solutions = backend.solve_many(list(zip(programmed, sides, strict=True)), throw=False)
+        exact = [np.linalg.solve(matrix, rhs) for matrix, rhs in zip(matrices, sides, strict=True)]
+        return [{**p, **_measured(s, x)} for p, s, x in zip(points, solutions, exact, strict=True)]
 
     def _hardware_of(self, point: dict[str, Any]) -> Hardware:
         hardware = Hardware.preset(point.get("preset", "default"))

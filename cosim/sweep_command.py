@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from circuits import InputError
 from cosim.sweep import Sweep
@@ -20,15 +20,9 @@ def run_sweep_file(file: Path, out: Path, progress: bool = True) -> None:
         raise InputError(f"The table {out} must end in .csv.")
     sweep = Sweep.read(file)
     console = Console(stderr=True)
-    rows = list(
-        track(
-            sweep.run(),
-            description=file.stem,
-            total=len(sweep.points()),
-            console=console,
-            disable=not progress,
-        )
-    )
+    with Progress(console=console, disable=not progress) as bars:
+        bar = bars.add_task(file.stem, total=len(sweep.points()))
+        rows = sweep.run(lambda count: bars.advance(bar, count))
     part = out.with_suffix(".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

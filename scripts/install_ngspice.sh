@@ -13,6 +13,10 @@ list_missing() {
         for program in ngspice gnucap; do
             command -v "$program" >/dev/null || echo "$program"
         done
+        # Debian's gnucap computes nothing without its plugins, which it only recommends.
+        if command -v dpkg >/dev/null; then
+            dpkg -s gnucap-default-plugins0 >/dev/null 2>&1 || echo gnucap-default-plugins0
+        fi
     fi
 }
 

@@ -39,6 +39,12 @@ def random_spd(n: int, condition: float, seed: int) -> Case:
     return _case(vectors * values @ vectors.T, vectors / values @ vectors.T)
 
 
+def random_asymmetric(n: int, seed: int) -> Case:
+    """Eigenvalues scattered around 1.2, half as far as that: stable, and most of them complex."""
+    matrix = 1.2 * np.eye(n) + np.random.default_rng(seed).normal(0, 0.6 / np.sqrt(n), (n, n))
+    return _case(matrix, np.linalg.inv(matrix))
+
+
 CASES = {
     "identity": _case(np.eye(3), np.eye(3)),
     "one": _case([[4]], [[0.25]]),
@@ -47,6 +53,9 @@ CASES = {
     "positive2": _case([[2, 1], [0.5, 1]], np.array([[1, -1], [-0.5, 2]]) / 1.5),
     # det = 2 * 1 + 1 * 1 = 3
     "signed2": _case([[2, -1], [1, 1]], np.array([[1, 1], [-1, 2]]) / 3),
+    # The loop rings: complex eigenvalues
+    "rotation": _case([[1, -1], [1, 1]], np.array([[1, 1], [-1, 1]]) / 2),
+    "random_asymmetric": random_asymmetric(8, seed=4),
     "diagonal": _case(np.diag([1e-3, 1, 1e3]), np.diag([1e3, 1, 1e-3])),
     # [[B, c], [0, 1]] has the inverse [[B^-1, -B^-1 c], [0, 1]]; six different sizes and signs off the diagonal
     "asymmetric3": _case([[2, -1, 0], [1, 2, 0.5], [0, 0, 1]], [[0.4, 0.2, -0.1], [-0.2, 0.4, -0.2], [0, 0, 1]]),
@@ -55,6 +64,31 @@ CASES = {
     "pascal5": _case(pascal(5), invpascal(5)),
     "random_spd": random_spd(12, condition=50, seed=1),
 }
+
+NUMBERS = {
+    "1": 1.0,
+    "-2.5": -2.5,
+    "+.5": 0.5,
+    "5.": 5.0,
+    "1e-6": 1e-6,
+    "1E+3": 1e3,
+    "1k": 1e3,
+    "10kOhm": 1e4,
+    "10meg": 1e7,
+    "10MEGohm": 1e7,
+    "1M": 1e-3,
+    "2g": 2e9,
+    "2t": 2e12,
+    "5u": 5e-6,
+    "3n": 3e-9,
+    "3.3nF": 3.3e-9,
+    "7p": 7e-12,
+    "7f": 7e-15,
+    "100mil": 2.54e-3,
+    "5V": 5.0,
+    "1e3k": 1e6,
+}
+"""SPICE numbers and what they mean."""
 
 
 def backend_params(*without: str) -> list[ParameterSet]:

@@ -1,4 +1,7 @@
-"""Dense answers for K-FAC: example by example, location by location, and without a Kronecker identity."""
+"""Dense answers for K-FAC: example by example, location by location, and without a Kronecker identity.
+
+First for any layer, then for the small network that the tests of the preconditioner use.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -6,7 +9,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, vmap
+from torch.nn.functional import cross_entropy
 
+Matrices = dict[str, Tensor]
+"""(o, d) by layer name."""
+Factors = dict[str, tuple[Tensor, Tensor]]
+"""A, G by layer name."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(predictions, targets) -> the mean over the examples."""
 
@@ -17,7 +25,7 @@ def dense_factors(model: nn.Module, name: str, inputs: Tensor, targets: Tensor, 
     entering, gradients = layer_gradients(model, name, inputs, targets, loss)
     outer_a = [torch.outer(a, a) for example in entering for a in homogeneous_patches(layer, example)]
     outer_g = [torch.outer(g, g) for example in gradients for g in locations(layer, example)]
-    return sum(outer_a, torch.tensor(0.0)) / len(outer_a), sum(outer_g, torch.tensor(0.0)) / len(inputs)
+    return torch.stack(outer_a).sum(0) / len(outer_a), torch.stack(outer_g).sum(0) / len(inputs)
 
 
 def layer_gradients(model: nn.Module, name: str, inputs: Tensor, targets: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
@@ -39,7 +47,7 @@ def layer_gradients(model: nn.Module, name: str, inputs: Tensor, targets: Tensor
         example_loss(0.0, inputs[0], targets[0])
     per_example = vmap(grad(example_loss, has_aux=True), in_dims=(None, 0, 0))
     gradients, entered = per_example(torch.zeros_like(leaving[0]), inputs, targets)
-    return entered, gradients
+    return entered.detach(), gradients.detach()
 
 
 def homogeneous_patches(layer: nn.Module, example: Tensor) -> Iterator[Tensor]:
@@ -101,3 +109,60 @@ def dense_direction(factors: tuple[Tensor, Tensor], gradient: Tensor, damping: f
     damped_g = g + math.sqrt(damping) / pi * torch.eye(rows, dtype=g.dtype)
     stacked = torch.linalg.solve(torch.kron(damped_a, damped_g), gradient.T.flatten())
     return stacked.view(columns, rows).T
+
+
+LAYERS = "0", "3"
+"""The layers of `net` with factors."""
+
+
+def net() -> nn.Sequential:
+    """A convolution (d = 10, o = 2) and a linear layer (d = 9, o = 3); always the same weights."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3)
+    return nn.Sequential(*layers).double()
+
+
+def batch(seed: int) -> tuple[Tensor, Tensor]:
+    """Six images (6, 1, 4, 4) and their labels."""
+    random = torch.Generator().manual_seed(seed)
+    images = torch.randn(6, 1, 4, 4, generator=random, dtype=torch.double)
+    return images, torch.randint(3, (6,), generator=random)
+
+
+def loss(model: nn.Module, seed: int = 0) -> Tensor:
+    """The mean loss of one batch."""
+    images, labels = batch(seed)
+    return cross_entropy(model(images), labels)
+
+
+def backward(model: nn.Module, seed: int = 0) -> Matrices:
+    """Leave the gradients of one batch in the model, and return them."""
+    model.zero_grad()
+    loss(model, seed).backward()
+    return gradients(model)
+
+
+def gradients(model: nn.Module) -> Matrices:
+    """Copies of what the model holds now."""
+    layers = {name: model.get_submodule(name) for name in LAYERS}
+    return {name: homogeneous(layer.weight.grad, layer.bias.grad) for name, layer in layers.items()}
+
+
+def factors(seed: int = 0) -> Factors:
+    """The dense factors of one batch, from a model that K-FAC never saw."""
+    return {name: dense_factors(net(), name, *batch(seed), cross_entropy) for name in LAYERS}
+
+
+def mix(*terms: tuple[float, Factors]) -> Factors:
+    """The sum of weight times factors."""
+    return {name: tuple(sum(w * f[name][i] for w, f in terms) for i in (0, 1)) for name in LAYERS}
+
+
+def directions(known: Factors, given: Matrices, damping: float = 0.01) -> Matrices:
+    """What the step is to write."""
+    return {name: dense_direction(known[name], given[name], damping) for name in LAYERS}
+
+
+def fisher_size(direction: Matrices, given: Matrices) -> float:
+    """Sum of <direction, gradient> over all weights."""
+    return sum(float((direction[name] * given[name]).sum()) for name in LAYERS)

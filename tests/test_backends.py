@@ -2,12 +2,13 @@
 
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from cases import CASES, LINEAR, TOLERANCES, Array, backend_params, gain_damping, relative_error
 
-from circuits import Conditioning, Hardware, InputError
+from circuits import Conditioning, Hardware, InputError, OpAmp
 from cosim import Backend, InverseError, Status, open_backend
 
 UNSTABLE = {
@@ -153,7 +154,7 @@ def test_unstable_matrix_gives_no_number(analog: Backend, matrix: list[list[floa
     solution = programmed.solve(np.ones(len(matrix)), throw=False)
     assert solution.status is Status.UNSTABLE
     assert np.isnan(solution.value).all()
-    with pytest.raises(InverseError, match="UNSTABLE.*damping") as caught:
+    with pytest.raises(InverseError, match=r"UNSTABLE.*damping") as caught:
         programmed.solve(np.ones((len(matrix), 3)))
     assert caught.value.solution.stats.statuses == (Status.UNSTABLE,) * 3
     assert caught.value.solution.value.shape == (len(matrix), 3)
@@ -185,6 +186,39 @@ def test_finite_gain_is_damping(name: str) -> None:
             assert relative_error(value, expected) <= (1e-9 if name == "nodal" else 1e-5)
 
 
+@pytest.mark.parametrize("name", backend_params("exact"))
+def test_offsets_shift_the_answer(name: str) -> None:
+    hardware = replace(LINEAR, opamp=replace(LINEAR.opamp, gain=1e6, offset=2e-3), v_max=0.2)
+    with open_backend(name, hardware=hardware, conditioning=Conditioning(equilibrate=False)) as backend:
+        programmed = backend.program([[2.0, 1.0], [1.0, 2.0]])
+        once, twice = (programmed.solve([b, 0.0]).value for b in (1e-3, 2e-3))
+    # Offsets are volts, and the largest output, 4/3 of the right-hand side, is always 0.2 V.
+    assert relative_error(2 * once, twice) < 1e-5
+    drawn = np.random.default_rng(hardware.seed).normal(0, 2e-3, 4)[:2]
+    shifted = [1e-3, 0] - (2 + 3) * drawn / (2 * 0.2) * 4e-3 / 3  # (max + row sum) / max
+    np.testing.assert_allclose(once, np.linalg.solve([[2, 1], [1, 2]], shifted), rtol=1e-4)
+
+
+def test_inputs_are_scaled_so_that_no_output_leaves_its_range(analog: Backend) -> None:
+    # An output is 100 times its input here; without the scale it would need 20 V of 4 V.
+    solution = analog.program([[1, 0.99], [0.99, 1]]).solve([1, -1])
+    np.testing.assert_allclose(solution.value, [100, -100], rtol=0.1)
+
+
+@pytest.mark.ngspice
+def test_railed_output_gives_no_number_and_spares_the_column_before() -> None:
+    # v_max asks for 0.2 V of amplifiers that end at 0.1 V; a column of zeros asks for nothing.
+    with open_backend("spice", hardware=Hardware(opamp=OpAmp(swing=0.1), v_max=0.2), workers=1) as backend:
+        programmed = backend.program([[1.0]])
+        solution = programmed.solve([[0.0, 1.0]], throw=False)
+        assert solution.status is Status.RAILED
+        assert solution.stats.statuses == (Status.SETTLED, Status.RAILED)
+        assert solution.value[0, 0] == pytest.approx(0, abs=1e-3)
+        assert np.isnan(solution.value[0, 1])
+        with pytest.raises(InverseError, match=r"RAILED.*right-hand sides \[1\] of 2"):
+            programmed.solve([[0.0, 1.0]])
+
+
 @pytest.mark.ngspice
 @pytest.mark.parametrize(("preset", "between", "truth"), [("ideal", 1e-5, 1e-4), ("default", 1e-3, np.inf)])
 def test_real_factors(shared_factors: dict[str, Array], preset: str, between: float, truth: float) -> None:
@@ -211,7 +245,9 @@ def test_closing_leaves_no_process(name: str) -> None:
 
 
 @pytest.mark.ngspice
-@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": -1}, {"workers": 1.5}, {"timeout": 0}, {"timeout": -1}])
+@pytest.mark.parametrize(
+    "options", [{"workers": 0}, {"workers": -1}, {"workers": 1.5}, {"timeout": 0}, {"timeout": -1}]
+)
 def test_bad_pool_option_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="|".join(options)):
         open_backend("spice", **options)

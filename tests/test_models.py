@@ -68,9 +68,10 @@ def _copying_model(size: tuple[int, int]) -> nn.Module:
     ("size", "at", "logit"),
     [
         (SMALL, (5, 2), 128.0),  # max pooling keeps 1, conv2 sums 8 channels, fc sums 16: 8 * 16
-        (LARGE, (4, 4), 32.0),  # the centre of conv2's first step; average pooling divides 8 * 16 by 4
+        (LARGE, (4, 4), 128 / 9),  # the centre of conv2's first step; average pooling divides 8 * 16 by 9
         (LARGE, (5, 5), 0.0),  # between the steps of conv1: no kernel centre meets it
-        (LARGE, (20, 20), 0.0),  # conv2's last row and column, which 2x2 pooling of 5x5 leaves out
+        (LARGE, (20, 20), 128 / 9),  # conv2's last row and column: no corner of its 5x5 is left out
+        (LARGE, (12, 12), 4 * 128 / 9),  # the centre of its 5x5 lies in all four pooling windows
     ],
 )
 def test_one_bright_pixel_gives_the_logit_worked_out_by_hand(

@@ -34,6 +34,8 @@ class RunConfig:
     """Learning rate above 0; None for the optimizer's default."""
     damping: float = 0.03
     """Tikhonov damping of K-FAC, above 0."""
+    kl_clip: float = 0.001
+    """Bound on the squared size of a K-FAC step in the Fisher metric, above 0."""
     seed: int = 0
     """Seed of the weights and of the order of the images."""
     hardware: str = "default"
@@ -49,7 +51,7 @@ class RunConfig:
         for name in ("epochs", "batch_size", "inv_update_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)} must be 1 or more.")
-        for name in ("lr", "damping"):
+        for name in ("lr", "damping", "kl_clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"{name} = {value} must be a finite number above 0.")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from circuits.errors import InputError
 from cosim import Backend, open_backend
-from training.factors import gradient_matrix, set_gradient, supported
+from training.factors import Layer, gradient_matrix, set_gradient, supported
 from training.inverse import FactorInverses, FactorSolution
 from training.layers import LayerCurvature
 
@@ -63,11 +63,14 @@ class KFAC:
         self.factor_update_steps, self.inv_update_steps = factor_update_steps, inv_update_steps
         self.steps = 0
         """Steps taken so far."""
-        self.layers = _cover(model, skip_layers, factor_decay)
+        _at(damping, 0, "damping")
+        _at(lr, 0, "lr")
+        covered = _covered(model, skip_layers)
         self._owned = open_backend(backend) if isinstance(backend, str) else None
         self._inverses = FactorInverses(self._owned or backend)  # type: ignore[arg-type]
+        # Last, so that a refused argument leaves neither a hook nor an open backend behind.
+        self.layers = [LayerCurvature(name, layer, factor_decay) for name, layer in covered]
         self._stale = True
-        _at(damping, 0, "damping")
 
     @property
     def solutions(self) -> list[FactorSolution]:
@@ -80,6 +83,9 @@ class KFAC:
 
         Raises cosim.InverseError where an INV call did not settle; the gradients are then as they were.
         """
+        for layer in self.layers:
+            if any(parameter.grad is None for parameter in layer.layer.parameters()):
+                raise InputError(f"Layer {layer.name!r} has no gradient: call loss.backward() before kfac.step().")
         if self.steps % self.factor_update_steps == 0:
             for layer in self.layers:
                 layer.update()
@@ -93,6 +99,9 @@ class KFAC:
         for layer in self.layers:
             set_gradient(layer.layer, scale * directions[layer.name])
         self.steps += 1
+        self._schedule_recording()
+
+    def _schedule_recording(self) -> None:
         for layer in self.layers:
             layer.recording = self.steps % self.factor_update_steps == 0
 
@@ -116,12 +125,12 @@ class KFAC:
         if list(factors) != names:
             raise InputError(f"The state has the layers {list(factors)}, the model has {names}.")
         for layer in self.layers:
-            device = layer.layer.weight.device
-            layer.activation, layer.gradient = (
-                None if factors[layer.name][kind] is None else factors[layer.name][kind].to(device) for kind in "AG"
-            )
+            layer.check(factors[layer.name]["A"], factors[layer.name]["G"])
+        for layer in self.layers:
+            layer.load(factors[layer.name]["A"], factors[layer.name]["G"])
         self.steps = int(state["steps"])
         self._stale = True
+        self._schedule_recording()
 
     def remove_hooks(self) -> None:
         """Take every hook off the model and close the backend if it was opened here."""
@@ -131,11 +140,14 @@ class KFAC:
             self._owned.close()
 
 
-def _cover(model: nn.Module, skip_layers: Sequence[str], decay: float) -> list[LayerCurvature]:
+def _covered(model: nn.Module, skip_layers: Sequence[str]) -> list[tuple[str, Layer]]:
+    patterns = [skip_layers] if isinstance(skip_layers, str) else skip_layers
     covered = [
-        LayerCurvature(name, module, decay)
+        (name, module)
         for name, module in model.named_modules()
-        if supported(module) and not any(re.search(p, name) or re.search(p, type(module).__name__) for p in skip_layers)
+        if supported(module)
+        and all(parameter.requires_grad for parameter in module.parameters())
+        and not any(re.search(p, name) or re.search(p, type(module).__name__) for p in patterns)
     ]
     if not covered:
         raise InputError("The model has no Linear or Conv2d layer to precondition (or skip_layers names them all).")

@@ -43,6 +43,22 @@ class LayerCurvature:
         self.activation = self.decay * self.activation + (1 - self.decay) * activation
         self.gradient = self.decay * self.gradient + (1 - self.decay) * gradient
 
+    def check(self, activation: Tensor | None, gradient: Tensor | None) -> None:
+        """InputError unless saved factors have the sizes of this layer; None fits any."""
+        o, d = len(self.layer.weight), self.layer.weight[0].numel() + (self.layer.bias is not None)
+        for name, factor, n in (("A", activation, d), ("G", gradient, o)):
+            if factor is not None and factor.shape != (n, n):
+                raise InputError(
+                    f"The state's {name} of layer {self.name!r} has the shape {tuple(factor.shape)}, not ({n}, {n})."
+                )
+
+    def load(self, activation: Tensor | None, gradient: Tensor | None) -> None:
+        """Take over saved factors and forget what was recorded."""
+        device = self.layer.weight.device
+        self.activation = None if activation is None else activation.to(device)
+        self.gradient = None if gradient is None else gradient.to(device)
+        self._batches.clear()
+
     def damped(self, damping: float) -> tuple[Tensor, Tensor]:
         """The damped factors (A, G); InputError before the first backward pass."""
         if self.activation is None or self.gradient is None:

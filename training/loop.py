@@ -92,6 +92,7 @@ class Training:
             self.model,
             backend,
             damping=self.config.damping,
+            kl_clip=self.config.kl_clip,
             lr=lambda _: optimizer.param_groups[0]["lr"],
             inv_update_steps=self.config.inv_update_steps,
         )

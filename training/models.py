@@ -46,7 +46,7 @@ class TwoLayerCNN(nn.Module):
         self.conv1 = nn.Conv2d(1, 8, kernel_size=5, stride=2)  # 12x12
         self.pool1 = nn.Identity()
         self.conv2 = nn.Conv2d(8, 16, kernel_size=3, stride=2)  # 5x5
-        self.pool2 = nn.AvgPool2d(2)  # 2x2, 64 features; the last row and column are left out
+        self.pool2 = nn.AvgPool2d(3, stride=2)  # 2x2, 64 features; overlapping, so that no row is left out
 
 
 def build_model(image_size: tuple[int, int], classes: int) -> nn.Module:
