@@ -2,23 +2,29 @@
 
 from circuits.conditioning import Conditioned, Conditioning
 from circuits.errors import InputError
-from circuits.hardware import Hardware, OpAmp, RramCell, Wires
+from circuits.hardware import Hardware
 from circuits.inverse import InverseCircuit
 from circuits.mapping import Conductances, decode, encode
 from circuits.netlist import Netlist
 from circuits.nodal import LinearCircuit
+from circuits.parts import Converters, OpAmp, RramCell, Wires
+from circuits.programming import Programming
 from circuits.stimulus import Stimulus
+from circuits.vendor import Model
 
 __all__ = [
     "Conditioned",
     "Conditioning",
     "Conductances",
+    "Converters",
     "Hardware",
     "InputError",
     "InverseCircuit",
     "LinearCircuit",
+    "Model",
     "Netlist",
     "OpAmp",
+    "Programming",
     "RramCell",
     "Stimulus",
     "Wires",

@@ -5,39 +5,89 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from circuits.errors import check_range, check_whole
+from circuits.parts import RramCell
+
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Which digital steps stand between a matrix and its array."""
+    """Which digital steps stand between a matrix and its array, in the order in which they are taken."""
 
+    deflate: int = 1
+    """r [-], 0 to 4: how many of the largest eigenvalues are taken out and their directions solved digitally.
+    It needs a symmetric positive definite matrix: any other is programmed with all its directions."""
     equilibrate: bool = True
-    """Jacobi equilibration D^-1/2 A D^-1/2, so that the diagonal is 1. It needs a positive diagonal:
+    """Jacobi equilibration D^-1/2 A D^-1/2, so that the diagonal is 1 [-]. It needs a positive diagonal:
     a matrix without one is programmed as it is."""
+    shift: float | None = None
+    """delta [-], 0 or more, of the largest entry: added to the diagonal against what quantisation takes away.
+    None matches it to the step: 2 sqrt(n / 12) steps, twice the norm of the quantisation noise."""
 
-    def apply(self, matrix: Array) -> "Conditioned":
-        """The matrix to program, with the way in and out of its coordinates."""
-        diagonal = np.diag(matrix)
-        if not self.equilibrate or diagonal.min() <= 0:
-            return Conditioned(matrix, np.ones(len(matrix)))
-        scale = 1 / np.sqrt(diagonal)
-        return Conditioned(matrix * np.outer(scale, scale), scale)
+    def __post_init__(self) -> None:
+        check_whole("Conditioning.deflate", self.deflate, 0, 4)
+        if self.shift is not None:
+            check_range("Conditioning.shift", self.shift, 0.0, 1e6)
+
+    @classmethod
+    def off(cls) -> "Conditioning":
+        """No step at all: the matrix is programmed as it is."""
+        return cls(deflate=0, equilibrate=False, shift=0.0)
+
+    def apply(self, matrix: Array, cell: RramCell) -> "Conditioned":
+        """The matrix to program into cells of this kind, with the way in and out of its coordinates."""
+        eigenvalues, directions = self._dominant(matrix)
+        deflated = matrix - (directions * (eigenvalues[:-1] - eigenvalues[-1])) @ directions.T
+        diagonal = np.diag(deflated)
+        equilibrate = self.equilibrate and diagonal.min() > 0
+        scale = 1 / np.sqrt(diagonal) if equilibrate else np.ones(len(matrix))
+        scaled = deflated * np.outer(scale, scale)
+        shift = self._shift(cell, len(matrix)) * np.abs(scaled).max()
+        return Conditioned(scaled + shift * np.eye(len(matrix)), scale, directions, eigenvalues[:-1])
+
+    def _dominant(self, matrix: Array) -> tuple[Array, Array]:
+        """(r + 1,) eigenvalues, largest first, the last one for the directions that stay; (n, r) eigenvectors."""
+        n = len(matrix)
+        if not self.deflate or n <= self.deflate or not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0):
+            return np.ones(1), np.zeros((n, 0))
+        values, vectors = np.linalg.eigh(matrix)
+        if values[0] <= 0:
+            return np.ones(1), np.zeros((n, 0))
+        return values[::-1][: self.deflate + 1], vectors[:, ::-1][:, : self.deflate]
+
+    def _shift(self, cell: RramCell, n: int) -> float:
+        if self.shift is not None:
+            return self.shift
+        return 2 * np.sqrt(n / 12) / (cell.levels - 1) if cell.levels else 0.0
 
 
 @dataclass(frozen=True)
 class Conditioned:
-    """A matrix as it is programmed: scale_i A_ij scale_j."""
+    """A matrix as it is programmed: D (A - sum_i (w_i - w) v_i v_i') D + delta I.
+
+    The directions v_i are solved digitally, x = sum_i v_i (v_i' b) / w_i, and taken out of what the circuit gets
+    and gives; w is the largest eigenvalue that stays.
+    """
 
     matrix: Array
     """(n, n) [-] the matrix that the array holds."""
     scale: Array
-    """(n,) [-] D^-1/2."""
+    """(n,) [-] D: diagonal to the power -1/2."""
+    directions: Array
+    """(n, r) [-] v_i, orthonormal."""
+    eigenvalues: Array
+    """(r,) [-] w_i of the directions."""
 
     def enter(self, rhs: Array) -> Array:
-        """(n, k) right-hand sides in the coordinates of the array."""
-        return self.scale[:, None] * rhs
+        """(n, k) what the circuit solves for, in the coordinates of the array."""
+        return self.scale[:, None] * self._rest(rhs)
 
-    def leave(self, value: Array) -> Array:
-        """(n, k) solutions in the caller's coordinates."""
-        return self.scale[:, None] * value
+    def leave(self, value: Array, rhs: Array) -> Array:
+        """(n, k) solutions in the caller's coordinates, from the circuit's values and the right-hand sides."""
+        digital = self.directions @ ((self.directions.T @ rhs) / self.eigenvalues[:, None])
+        return self._rest(self.scale[:, None] * value) + digital
+
+    def _rest(self, vectors: Array) -> Array:
+        """The part without the directions that are solved digitally."""
+        return vectors - self.directions @ (self.directions.T @ vectors)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from circuits.drawing import DrawnArray
 from circuits.hardware import Hardware
-from circuits.mapping import Array, Conductances
+from circuits.mapping import Conductances
 from circuits.netlist import Netlist, number, render
+from circuits.parts import OpAmp
 
 
 @dataclass(frozen=True)
@@ -19,40 +21,58 @@ class InverseCircuit:
 
     def netlist(self) -> Netlist:
         """The circuit as text; inputs in1..inn, outputs out1..outn."""
-        n = len(self.conductances.positive)
-        text = render("inverse.cir.j2", n=n, **self._arrays(), **self._parts(n))
+        n, g_in = len(self.conductances.positive), self.conductances.g_in
+        hardware, wires = self.hardware, self.hardware.wires
+        arrays = self._arrays()
+        text = render(
+            "inverse.cir.j2",
+            n=n,
+            unit=self.conductances.unit,
+            g_in=g_in,
+            r_in=1 / g_in,
+            signed=hardware.signed,
+            arrays=arrays,
+            balance=balance(arrays[0].row_load + g_in, arrays[1].row_load),
+            part=hardware.cell,
+            wires=wires,
+            segments=not (wires.ideal and wires.resistive),
+            **op_amp_variables(hardware.opamp, n, hardware.seed),
+        )
         names = range(1, n + 1)
         return Netlist(text, tuple(f"in{i}" for i in names), tuple(f"out{i}" for i in names))
 
-    def _arrays(self) -> dict[str, object]:
-        return {
-            "positive": cells(self.conductances.positive),
-            "negative": cells(self.conductances.negative),
-            "unit": self.conductances.unit,
-            "g_in": self.conductances.g_in,
-            "r_in": 1 / self.conductances.g_in,
-        }
-
-    def _parts(self, n: int) -> dict[str, object]:
-        opamp, wires = self.hardware.opamp, self.hardware.wires
-        offsets: list[float] = []
-        if opamp.offset:
-            # One stream for all instances, so that a row's offset does not depend on the matrix.
-            offsets = np.random.default_rng(self.hardware.seed).normal(0, opamp.offset, 2 * n).tolist()
-        return {
-            "opamp": opamp,
-            "c_pole": 1 / (2 * math.pi * opamp.gbw),
-            "row_offsets": offsets[:n],
-            "inverter_offsets": offsets[n:],
-            "wired": not wires.ideal,
-            # ngspice takes no 0 ohm: a micro-ohm is five orders below any real segment.
-            "r_row": number(wires.r_row or 1e-6),
-            "r_col": number(wires.r_col or 1e-6),
-        }
+    def _arrays(self) -> list[DrawnArray]:
+        compensated = self.hardware.signed == "compensation"
+        part, wires = self.hardware.cell, self.hardware.wires
+        ends = ("ref", "out") if compensated else ("row", "inv")
+        return [
+            DrawnArray.of("p", "positive", ("row", "out"), self.conductances.positive, part, wires),
+            DrawnArray.of("n", "negative", ends, self.conductances.negative, part, wires),
+        ]
 
 
-def cells(conductance: Array) -> list[tuple[int, int, str]]:
-    """(row, column, resistance) of every cell that conducts, counted from 1."""
-    rows, columns = np.nonzero(conductance)
-    ohms = (1 / conductance[rows, columns]).tolist()
-    return [(i + 1, j + 1, number(r)) for i, j, r in zip(rows.tolist(), columns.tolist(), ohms, strict=True)]
+def op_amp_variables(opamp: OpAmp, n: int, seed: int) -> dict[str, object]:
+    """What the op-amp template takes, and the offsets of n row op-amps and n inverters."""
+    offsets: list[float] = []
+    if opamp.offset:
+        # One stream for all instances, so that a row's offset does not depend on the matrix.
+        offsets = np.random.default_rng(seed).normal(0, opamp.offset, 2 * n).tolist()
+    return {
+        "opamp": opamp,
+        "c_pole": 1 / (2 * math.pi * opamp.gbw),
+        "row_offsets": offsets[0::2],
+        "inverter_offsets": offsets[1::2],
+    }
+
+
+def balance(plus: np.ndarray, minus: np.ndarray) -> list[tuple[str, str]]:
+    """(node, ohms) of the conductances to ground that make both inputs of every op-amp see the same.
+
+    With S the conductance at either input and e their common voltage, the currents (G+ v + g_in v_in - S e) and
+    (G- v - S e) are zero together, and e cancels in their difference.
+    """
+    pairs = []
+    for i, missing in enumerate((plus - minus).tolist(), start=1):
+        if abs(missing) > 1e-12 * plus[i - 1]:
+            pairs.append((f"{'ref' if missing > 0 else 'row'}{i}", number(1 / abs(missing))))
+    return pairs

@@ -1,11 +1,15 @@
 """Matrix to conductances and volts back to numbers: the scales of the mapping live here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.hardware import RramCell
+from circuits.errors import InputError
+from circuits.hardware import Hardware
+from circuits.parts import RramCell
+from circuits.programming import program_cells, read_cells
 
 Array = NDArray[np.float64]
 
@@ -15,9 +19,9 @@ class Conductances:
     """A signed matrix on two arrays: matrix = (positive - negative) / unit."""
 
     positive: Array
-    """(n, n) [S] cells between row i and the output of column j."""
+    """(n, m) [S] cells between row i and the output of column j."""
     negative: Array
-    """(n, n) [S] cells between row i and the inverted output of column j."""
+    """(n, m) [S] cells between row i and the inverted output of column j."""
     unit: float
     """[S] conductance that stands for 1 in the matrix."""
     g_in: float
@@ -25,8 +29,26 @@ class Conductances:
 
     @property
     def matrix(self) -> Array:
-        """(n, n) [-] the matrix that the conductances stand for, quantised as they are."""
+        """(n, m) [-] the matrix that the conductances stand for, quantised and imprecise as they are."""
         return (self.positive - self.negative) / self.unit
+
+    def written(self, hardware: Hardware, write: int) -> Self:
+        """The conductances that the cells end up with when these are written, for the write-th time on the chip."""
+        part, seed = (hardware.cell.g_min, hardware.cell.g_max), hardware.seed
+        return replace(
+            self,
+            positive=program_cells(self.positive, part, hardware.programming, seed, write, array=0),
+            negative=program_cells(self.negative, part, hardware.programming, seed, write, array=1),
+        )
+
+    def read(self, hardware: Hardware, call: int) -> Self:
+        """The conductances in one INV call, read noise included."""
+        programming, seed = hardware.programming, hardware.seed
+        return replace(
+            self,
+            positive=read_cells(self.positive, programming, seed, call, array=0),
+            negative=read_cells(self.negative, programming, seed, call, array=1),
+        )
 
 
 def encode(matrix: Array, cell: RramCell) -> Conductances:
@@ -35,6 +57,13 @@ def encode(matrix: Array, cell: RramCell) -> Conductances:
     unit = span / float(np.abs(matrix).max())
     positive = cell.g_min + quantise(np.maximum(matrix, 0) * unit, span, cell.levels)
     negative = cell.g_min + quantise(np.maximum(-matrix, 0) * unit, span, cell.levels)
+    lost = np.flatnonzero((positive == negative).all(axis=1) & matrix.any(axis=1))
+    if len(lost):
+        raise InputError(
+            f"Row {lost[0]} of the matrix vanishes in {cell.levels} levels: its largest entry is "
+            f"{np.abs(matrix[lost[0]]).max() / np.abs(matrix).max():.3g} of the matrix's, below half a step. "
+            f"Use more levels, or equilibrate the matrix."
+        )
     return Conductances(positive, negative, unit, g_in=span)
 
 

@@ -1,6 +1,7 @@
 """A matrix on its array: what the nodal and the spice backend share, from matrix to netlist and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from circuits import (
     decode,
     encode,
 )
+from circuits.converters import drive, read
 from cosim.settle import Limits
 from cosim.solution import Array
 
@@ -33,25 +35,44 @@ class AnalogArray:
     hardware: Hardware
     conditioned: Conditioned
     conductances: Conductances
-    netlist: Netlist
-    linear: LinearCircuit
-    """The netlist with linear parts, as the nodal engine reads it."""
-    gain: Array
-    """(n, n) [V/V] settled output volts for a volt at each input."""
-    offset: Array
-    """(n,) [V] settled output volts without any input."""
+    """What the cells have, after everything that goes wrong while they are written."""
+    write: int = 0
+    """How many matrices were programmed on the chip before."""
 
     @classmethod
-    def program(cls, matrix: Array, hardware: Hardware, conditioning: Conditioning) -> Self:
-        """Condition and encode a checked matrix, render its netlist and read it."""
-        conditioned = conditioning.apply(matrix)
-        conductances = encode(conditioned.matrix, hardware.cell)
-        netlist = InverseCircuit(conductances, hardware).netlist()
-        silent = Stimulus(np.zeros((len(matrix), 1)), period=1.0, rise=0.5)
-        text = InverseCircuit(conductances, hardware.linear()).netlist().deck(silent)
-        linear = LinearCircuit.read(text)
-        gain = linear.transfer([f"v{node}" for node in netlist.inputs], list(netlist.outputs))
-        return cls(hardware, conditioned, conductances, netlist, linear, gain, linear.settled(list(netlist.outputs)))
+    def program(cls, matrix: Array, hardware: Hardware, conditioning: Conditioning, write: int = 0) -> Self:
+        """Condition and encode a checked matrix, and write it."""
+        conditioned = conditioning.apply(matrix, hardware.cell)
+        target = encode(conditioned.matrix, hardware.cell)
+        return cls(hardware, conditioned, target.written(hardware, write), write)
+
+    def during(self, call: int) -> Self:
+        """The array as it is in one INV call, with that call's read noise."""
+        return replace(self, conductances=self.conductances.read(self.hardware, call))
+
+    @cached_property
+    def netlist(self) -> Netlist:
+        """What ngspice runs."""
+        return InverseCircuit(self.conductances, self.hardware).netlist()
+
+    @cached_property
+    def linear(self) -> LinearCircuit:
+        """The netlist with linear parts, as the nodal engine reads it."""
+        linear = self.hardware.linear()
+        same = linear == self.hardware
+        netlist = self.netlist if same else InverseCircuit(self.conductances, linear).netlist()
+        silent = Stimulus(np.zeros((len(self.conductances.positive), 1)), period=1.0, rise=0.5)
+        return LinearCircuit.read(netlist.deck(silent))
+
+    @cached_property
+    def gain(self) -> Array:
+        """(n, n) [V/V] settled output volts for a volt at each input."""
+        return self.linear.transfer([f"v{node}" for node in self.netlist.inputs], list(self.netlist.outputs))
+
+    @cached_property
+    def offset(self) -> Array:
+        """(n,) [V] settled output volts without any input."""
+        return self.linear.settled(list(self.netlist.outputs))
 
     def input_scale(self, rhs: Array) -> Array:
         """(k,) [V] volts for 1 in the right-hand side, such that no input or output exceeds v_max.
@@ -61,20 +82,32 @@ class AnalogArray:
         """
         inputs = self.conditioned.enter(rhs)
         largest = np.maximum(np.abs(inputs), np.abs(self.gain @ inputs)).max(axis=0)
-        return self.hardware.v_max / np.where(largest > 0, largest, 1)
+        return self.hardware.v_max / np.where(largest > 0, largest, np.inf)
 
-    def stimulus(self, rhs: Array, scale: Array) -> Stimulus:
-        """The right-hand sides one after the other, each with the time it needs."""
-        return Stimulus(self.conditioned.enter(rhs) * scale, self.period, self.rise)
+    def inputs(self, rhs: Array, scale: Array, call: int) -> Array:
+        """(n, k) [V] what the DACs put on the inputs, for the INV calls from `call` on."""
+        asked = self.conditioned.enter(rhs) * scale
+        return drive(asked, self.hardware.converters, self.hardware.v_max, self._noise(call, purpose=0))
 
-    def decode(self, volts: Array, scale: Array) -> Array:
-        """(n, k) the solution that settled output volts stand for."""
-        return self.conditioned.leave(decode(volts, scale, self.conductances))
+    def stimulus(self, volts: Array) -> Stimulus:
+        """Input volts one after the other, each with the time it needs."""
+        return Stimulus(volts, self.period, self.rise)
+
+    def decode(self, volts: Array, scale: Array, rhs: Array, call: int) -> Array:
+        """(n, k) the solution that settled output volts stand for, as the ADCs read them."""
+        seen = read(volts, self.hardware.converters, self.hardware.v_max, self._noise(call, purpose=1))
+        # A right-hand side of zeros has no scale: nothing is driven, and nothing that comes out counts.
+        value = decode(seen, np.where(scale > 0, scale, np.inf), self.conductances)
+        return self.conditioned.leave(value, rhs)
+
+    def _noise(self, call: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.hardware.seed, 7, purpose, self.write, call])
 
     @property
     def limits(self) -> Limits:
         """What settled outputs are judged by; a right-hand side of zeros stays below the floor."""
-        return Limits(TOLERANCE, floor=0.1 * self.hardware.v_max, swing=self.hardware.opamp.swing)
+        opamp = self.hardware.opamp
+        return Limits(TOLERANCE, floor=0.1 * self.hardware.v_max, swing=opamp.swing, slew=opamp.slew)
 
     @property
     def rise(self) -> float:
@@ -85,8 +118,8 @@ class AnalogArray:
     def period(self) -> float:
         """[s] time for a right-hand side: the slowest mode down to the tolerance, edge and slewing included."""
         slewing = 4 * self.hardware.v_max / self.hardware.opamp.slew
-        return self.settling_time(TOLERANCE) + EXTRA_TIME_CONSTANTS * self.linear.time_constant + self.rise + slewing
+        return self.settling_time(TOLERANCE) + EXTRA_TIME_CONSTANTS * self.linear.time_constant + slewing
 
     def settling_time(self, band: float) -> float:
-        """[s] the time after which the slowest mode stays within the band; infinite where unstable."""
-        return self.linear.time_constant * float(np.log(1 / band))
+        """[s] from the start of the edge until the slowest mode stays within the band; infinite where unstable."""
+        return self.rise + self.linear.time_constant * float(np.log(1 / band))

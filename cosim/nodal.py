@@ -15,11 +15,17 @@ from cosim.solution import Array, Solution, Stats, Status, residual
 
 
 class AnalogProgrammed(Programmed):
-    """A matrix with its array and netlist."""
+    """A matrix on its array, and how many INV calls it has had."""
 
     def __init__(self, backend: Backend, matrix: Array, array: AnalogArray) -> None:
         super().__init__(backend, matrix)
         self.array = array
+        self.calls = 0
+
+    def count(self, k: int) -> int:
+        """The number of the first of k new INV calls."""
+        self.calls += k
+        return self.calls - k
 
     def unstable(self, rhs: Array) -> Solution:
         """The verdict of a circuit with a mode that grows: nothing to run, nothing to believe."""
@@ -31,39 +37,66 @@ class AnalogProgrammed(Programmed):
             settling_time=np.full(k, np.inf),
             digest=self.array.netlist.digest,
             message=f"The fastest-growing mode grows by e every {1 / rate if rate else np.inf:.3g} s.",
-            notes={"margin": self.array.linear.margin},
+            notes=self.notes(),
         )
         return Solution(np.full(rhs.shape, np.nan), Status.UNSTABLE, stats)
 
+    def notes(self) -> dict[str, float]:
+        """Figures of the circuit: the decay rate of its slowest mode [rad/s], negative where it grows."""
+        return {"margin": self.array.linear.margin}
 
-class NodalBackend(Backend):
+
+class AnalogBackend(Backend):
+    """Programs matrices on arrays; each programming is a write on the chip of `Hardware.seed`."""
+
+    def __init__(self, hardware: Hardware | None = None, conditioning: Conditioning | None = None) -> None:
+        self.hardware = hardware or Hardware()
+        self.conditioning = conditioning or Conditioning()
+        self._writes = 0
+
+    def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
+        """Condition, encode and write every matrix, and read its netlist."""
+        return [self._program(matrix) for matrix in [check_matrix(matrix) for matrix in matrices]]
+
+    def _program(self, matrix: Array) -> Programmed:
+        array = AnalogArray.program(matrix, self.hardware, self.conditioning, self._writes)
+        self._writes += 1
+        return AnalogProgrammed(self, matrix, array)
+
+
+class NodalBackend(AnalogBackend):
     """Reads the netlist with linear parts: settled volts for all right-hand sides at once."""
 
     def __init__(self, hardware: Hardware | None = None, conditioning: Conditioning | None = None) -> None:
-        self.hardware = (hardware or Hardware()).linear()
-        self.conditioning = conditioning or Conditioning()
-
-    def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
-        """Render and read the netlist of every matrix."""
-        checked = [check_matrix(matrix) for matrix in matrices]
-        return [AnalogProgrammed(self, m, AnalogArray.program(m, self.hardware, self.conditioning)) for m in checked]
+        super().__init__((hardware or Hardware()).linear(), conditioning)
 
     def _solve(self, requests: list[tuple[AnalogProgrammed, Array]]) -> list[Solution]:
         return [self._solve_one(programmed, rhs) for programmed, rhs in requests]
 
     def _solve_one(self, programmed: AnalogProgrammed, rhs: Array) -> Solution:
         start, array = time.perf_counter(), programmed.array
+        call = programmed.count(rhs.shape[1])
         if not array.linear.stable:
             return programmed.unstable(rhs)
         scale = array.input_scale(rhs)
-        volts = array.gain @ (array.conditioned.enter(rhs) * scale) + array.offset[:, None]
-        value = array.decode(volts, scale)
+        inputs = array.inputs(rhs, scale, call)
+        value = array.decode(self._settle(array, inputs, call), scale, rhs, call)
         stats = Stats(
             statuses=(Status.SETTLED,) * rhs.shape[1],
             residual=residual(programmed.matrix, value, rhs),
             settling_time=np.full(rhs.shape[1], array.settling_time(BAND)),
             seconds=time.perf_counter() - start,
             digest=array.netlist.digest,
-            notes={"margin": array.linear.margin},
+            notes=programmed.notes(),
         )
         return Solution(value, Status.SETTLED, stats)
+
+    def _settle(self, array: AnalogArray, inputs: Array, call: int) -> Array:
+        """(n, k) [V] settled outputs; with read noise every column has an array of its own."""
+        if not self.hardware.programming.read_noise:
+            return array.gain @ inputs + array.offset[:, None]
+        columns = []
+        for j in range(inputs.shape[1]):
+            now = array.during(call + j)
+            columns.append(now.gain @ inputs[:, j] + now.offset)
+        return np.column_stack(columns)

@@ -33,6 +33,8 @@ class Settled:
     settling_time: Array
     """(k,) [s] after the edge."""
     statuses: tuple[Status, ...]
+    details: tuple[str, ...] = ()
+    """For each right-hand side, which op-amp reached which limit and for how long; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Limits:
     """[V] outputs that all stay below it, as for a right-hand side of zeros, are judged by it instead."""
     swing: float = np.inf
     """[V] output swing of the op-amps, infinite for none."""
+    slew: float = np.inf
+    """[V/s] slew rate of the op-amps, infinite for none."""
 
 
 def settle(waveforms: Waveforms, ends: Array, limits: Limits) -> Settled:
@@ -55,6 +59,7 @@ def settle(waveforms: Waveforms, ends: Array, limits: Limits) -> Settled:
         volts=np.column_stack([volts[:, -1] for _, volts in windows]),
         settling_time=np.array([settling_time(times, volts, BAND, limits.floor) for times, volts in windows]),
         statuses=tuple(verdict(times, volts, limits) for times, volts in windows),
+        details=tuple(limits_reached(times, volts, limits) for times, volts in windows),
     )
 
 
@@ -71,7 +76,7 @@ def verdict(times: Array, volts: Array, limits: Limits) -> Status:
     allowed = limits.tolerance * max(size, limits.floor)
     earlier = np.ptp(volts[:, half : three_quarters + 1], axis=1)
     later = np.ptp(volts[:, three_quarters:], axis=1)
-    if size >= RAIL * limits.swing:
+    if size >= RAIL * limits.swing or _slopes(times, volts)[:, -1].max() >= RAIL * limits.slew:
         return Status.RAILED
     moving = later > allowed
     if not moving.any():
@@ -81,6 +86,29 @@ def verdict(times: Array, volts: Array, limits: Limits) -> Status:
         return Status.UNSTABLE
     to_come = later[moving] * ratio / np.maximum(1 - ratio, np.finfo(float).tiny)
     return Status.SETTLED if to_come.max() <= allowed else Status.NOT_SETTLED
+
+
+def limits_reached(times: Array, volts: Array, limits: Limits) -> str:
+    """Which outputs, counted from 1, reached the swing or the slew rate, and how long; empty for none."""
+    steps = np.diff(times, prepend=times[0])
+    found = []
+    for word, beyond in (
+        ("output swing", np.abs(volts) >= RAIL * limits.swing),
+        ("slew rate", _slopes(times, volts) >= RAIL * limits.slew),
+    ):
+        lasted = (beyond * steps).sum(axis=1)
+        if beyond.any():
+            row = int(lasted.argmax())
+            others = int(beyond.any(axis=1).sum()) - 1
+            found.append(f"op-amp {row + 1} at its {word} for {lasted[row]:.3g} s, {others} others less long")
+    return "; ".join(found)
+
+
+def _slopes(times: Array, volts: Array) -> Array:
+    """(outputs, points) [V/s] mean slope of the step that ends at each point, in size; 0 for the first."""
+    steps = np.diff(times)
+    slopes = np.abs(np.diff(volts, axis=1)) / np.where(steps > 0, steps, np.inf)
+    return np.concatenate([np.zeros((len(volts), 1)), slopes], axis=1)
 
 
 def settling_time(times: Array, volts: Array, band: float, floor: float = 0.0) -> float:

@@ -38,7 +38,7 @@ def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default
             "The circuit of this matrix is unstable: it needs eigenvalues with positive real parts; add damping."
         )
     scale = array.input_scale(columns)
-    stimulus = array.stimulus(columns, scale)
+    stimulus = array.stimulus(array.inputs(columns, scale, call=0))
     expected = np.linalg.solve(matrix, columns).astype(np.float64)
     header = _header(array, scale, hardware_name, columns, expected)
     return array.netlist.deck(stimulus, header, _measures(array, stimulus.ends))

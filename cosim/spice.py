@@ -1,26 +1,25 @@
 """The round trip: matrix, conductances, netlist, waveforms, volts, solution, by way of ngspice."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import ArrayLike
 
 from circuits import Conditioning, Hardware
 from circuits.errors import InputError
-from cosim.analog import AnalogArray
-from cosim.backends import Backend, Programmed
-from cosim.check import check_matrix
 from cosim.job import Job, Outcome, busy_seconds
 from cosim.library import find_ngspice
-from cosim.nodal import AnalogProgrammed
+from cosim.nodal import AnalogBackend, AnalogProgrammed
 from cosim.pool import SpicePool
+from cosim.settle import BAND
 from cosim.solution import Array, Solution, Stats, Status, residual, worst
 
 CHUNK = 40_000
 """Cells times right-hand sides in one transient, so that the jobs of a step fill all workers."""
+RESCALE = 0.25
+"""What the input of a railed right-hand side is multiplied by before it runs again."""
+ATTEMPTS = 4
+"""How often a right-hand side runs at the most."""
 
 
-class SpiceBackend(Backend):
+class SpiceBackend(AnalogBackend):
     """Every solve is a transient in ngspice; the linear reading only sets its window and input range."""
 
     def __init__(
@@ -30,27 +29,24 @@ class SpiceBackend(Backend):
         workers: int | None = None,
         timeout: float = 600.0,
     ) -> None:
+        super().__init__(hardware, conditioning)
         if find_ngspice() is None:
             raise InputError(
                 "ngspice's shared library was not found: install it (Debian and Ubuntu: apt-get install libngspice0; "
                 "macOS: brew install libngspice) or set NGSPICE_LIBRARY_PATH to the file."
             )
-        self.hardware = hardware or Hardware()
-        self.conditioning = conditioning or Conditioning()
         self.engine_seconds = 0.0
         self._pool = SpicePool(workers, timeout)
 
-    def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
-        """Render the netlist of every matrix."""
-        checked = [check_matrix(matrix) for matrix in matrices]
-        return [AnalogProgrammed(self, m, AnalogArray.program(m, self.hardware, self.conditioning)) for m in checked]
-
     def _solve(self, requests: list[tuple[AnalogProgrammed, Array]]) -> list[Solution]:
-        runs = [_Run(p, rhs) for p, rhs in requests]
-        outcomes = self._pool.run([job for run in runs for job in run.jobs])
-        self.engine_seconds += busy_seconds(outcomes)
-        ordered = iter(outcomes)
-        return [run.solution([next(ordered) for _ in run.jobs]) for run in runs]
+        runs = [_Run(programmed, rhs) for programmed, rhs in requests]
+        for _ in range(ATTEMPTS):
+            pending = [(run, columns) for run in runs for columns in run.pending()]
+            outcomes = self._pool.run([run.job(columns) for run, columns in pending])
+            self.engine_seconds += busy_seconds(outcomes)
+            for (run, columns), outcome in zip(pending, outcomes, strict=True):
+                run.take(columns, outcome)
+        return [run.solution() for run in runs]
 
     def close(self) -> None:
         """Stop the worker processes."""
@@ -58,40 +54,75 @@ class SpiceBackend(Backend):
 
 
 class _Run:
-    """One programmed matrix with its right-hand sides, cut into jobs."""
+    """One programmed matrix with its right-hand sides on their way through ngspice."""
 
     def __init__(self, programmed: AnalogProgrammed, rhs: Array) -> None:
-        self.programmed = programmed
-        self.rhs = rhs
-        self.scale = programmed.array.input_scale(rhs)
-        self.jobs = self._jobs() if programmed.array.linear.stable else []
+        self.programmed, self.array, self.rhs = programmed, programmed.array, rhs
+        k = rhs.shape[1]
+        self.call = programmed.count(k)
+        self.stable = self.array.linear.stable
+        self.scale = self.array.input_scale(rhs) if self.stable else np.ones(k)
+        self.volts = np.full(rhs.shape, np.nan)
+        self.settling_time = np.full(k, np.nan)
+        self.statuses: list[Status | None] = [None] * k
+        self.messages: list[str] = []
+        self.time_points, self.seconds, self.rescaled = 0, 0.0, 0
 
-    def _jobs(self) -> list[Job]:
-        array, (n, k) = self.programmed.array, self.rhs.shape
-        pieces = -(-k // max(8, CHUNK // n**2))
-        jobs = []
-        for part in np.array_split(np.arange(k), pieces):
-            stimulus = array.stimulus(self.rhs[:, part], self.scale[part])
-            deck = array.netlist.deck(stimulus)
-            jobs.append(Job(deck, array.netlist.outputs, stimulus.ends, array.limits))
-        return jobs
+    def pending(self) -> list[np.ndarray]:
+        """Columns still to run, in pieces that go through one transient; railed ones with a smaller input."""
+        if not self.stable:
+            return []
+        railed = [j for j, status in enumerate(self.statuses) if status is Status.RAILED]
+        self.scale[railed] *= RESCALE
+        self.rescaled += len(railed)
+        columns = np.array([j for j, status in enumerate(self.statuses) if status in (None, Status.RAILED)], dtype=int)
+        if not len(columns):
+            return []
+        piece = 1 if self.array.hardware.programming.read_noise else max(8, CHUNK // len(self.rhs) ** 2)
+        return np.array_split(columns, -(-len(columns) // piece))
 
-    def solution(self, outcomes: list[Outcome]) -> Solution:
+    def job(self, columns: np.ndarray) -> Job:
+        """One transient through the given columns."""
+        array = self.array
+        if array.hardware.programming.read_noise:
+            array = array.during(self.call + int(columns[0]))
+        inputs = self.array.inputs(self.rhs, self.scale, self.call)[:, columns]
+        stimulus = self.array.stimulus(inputs)
+        return Job(array.netlist.deck(stimulus), array.netlist.outputs, stimulus.ends, self.array.limits)
+
+    def take(self, columns: np.ndarray, outcome: Outcome) -> None:
+        """Keep what a transient gave."""
+        settled = outcome.settled
+        self.volts[:, columns] = settled.volts
+        self.settling_time[columns] = settled.settling_time
+        for j, status in zip(columns, settled.statuses, strict=True):
+            self.statuses[j] = status
+        self.messages += [outcome.message, *settled.details]
+        self.time_points += outcome.time_points
+        self.seconds += outcome.seconds
+
+    def solution(self) -> Solution:
         """Volts become values; a column without a SETTLED verdict becomes nan."""
-        if not outcomes:
+        if not self.stable:
             return self.programmed.unstable(self.rhs)
-        array, matrix = self.programmed.array, self.programmed.matrix
-        statuses = tuple(status for outcome in outcomes for status in outcome.settled.statuses)
-        value = array.decode(np.hstack([outcome.settled.volts for outcome in outcomes]), self.scale)
+        statuses = tuple(status or Status.FAILED for status in self.statuses)
+        value = self.array.decode(self.volts, self.scale, self.rhs, self.call)
         value[:, [status is not Status.SETTLED for status in statuses]] = np.nan
         stats = Stats(
             statuses=statuses,
-            residual=residual(matrix, value, self.rhs),
-            settling_time=np.concatenate([outcome.settled.settling_time for outcome in outcomes]),
-            time_points=sum(outcome.time_points for outcome in outcomes),
-            seconds=sum(outcome.seconds for outcome in outcomes),
-            digest=array.netlist.digest,
-            message=next((outcome.message for outcome in outcomes if outcome.message), ""),
-            notes={"margin": array.linear.margin},
+            residual=residual(self.programmed.matrix, value, self.rhs),
+            settling_time=self.settling_time,
+            time_points=self.time_points,
+            seconds=self.seconds,
+            digest=self.array.netlist.digest,
+            message=self._message(worst(statuses)),
+            notes={**self.programmed.notes(), "rescaled": float(self.rescaled)},
         )
         return Solution(value, worst(statuses), stats)
+
+    def _message(self, status: Status) -> str:
+        if status is Status.SETTLED:
+            return ""
+        expected = f"Expected to settle to {BAND:g} in {self.array.settling_time(BAND):.3g} s."
+        told = next((message for message in self.messages if message), "")
+        return expected if status is Status.NOT_SETTLED else told

@@ -7,7 +7,20 @@ from inspect import getsource
 import numpy as np
 import pytest
 
-from circuits import Hardware, InputError, OpAmp, RramCell, Wires, hardware
+from circuits import (
+    Converters,
+    Hardware,
+    InputError,
+    Model,
+    OpAmp,
+    Programming,
+    RramCell,
+    Wires,
+    hardware,
+    parts,
+    programming,
+    vendor,
+)
 
 OUT_OF_RANGE = [
     (RramCell, "g_min", [-1e-9, 35e-6, 1.0, np.nan, "1u"]),
@@ -19,8 +32,20 @@ OUT_OF_RANGE = [
     (OpAmp, "swing", [0.0, -4.0, np.nan, -np.inf]),
     (OpAmp, "offset", [-1e-3, 1.1, np.inf, np.nan]),
     (OpAmp, "r_out", [-1.0, 2e6, np.inf, np.nan]),
+    (OpAmp, "bias", [-1e-12, 2e-3, np.nan]),
+    (RramCell, "r_on", [-1.0, 2e6, np.nan]),
+    (RramCell, "v_sinh", [0.0, -0.25, np.nan]),
+    (RramCell, "access", ["diode", None]),
     (Wires, "r_row", [-1.0, 2e6, np.inf, np.nan]),
     (Wires, "r_col", [-1.0, 2e6, np.inf, np.nan]),
+    (Wires, "c_row", [-1e-15, 1e-6, np.nan]),
+    (Wires, "c_col", [-1e-15, 1e-6, np.nan]),
+    (Wires, "reduce", ["sometimes"]),
+    (Converters, "dac_bits", [-1, 1, 25, 2.5, True]),
+    (Converters, "adc_bits", [-1, 1, 25, 2.5]),
+    (Converters, "dac_noise", [-1e-3, 2.0, np.nan]),
+    (Converters, "adc_noise", [-1e-3, 2.0, np.nan]),
+    (Hardware, "signed", ["magic"]),
     (Hardware, "v_max", [0.0, 1e-7, 11.0, np.inf, np.nan]),
     (Hardware, "seed", [-1, 2**64, 1.5, np.nan]),
 ]
@@ -34,6 +59,18 @@ IN_RANGE = [
     (OpAmp, "swing", [0.5, np.inf]),
     (OpAmp, "offset", [0.0, 1.0]),
     (OpAmp, "r_out", [0.0, 1e6]),
+    (OpAmp, "bias", [0.0, 5e-6]),
+    (RramCell, "r_on", [0.0, 2e3]),
+    (RramCell, "v_sinh", [0.25, np.inf]),
+    (RramCell, "access", ["none"]),
+    (Wires, "c_row", [0.0, 1e-15]),
+    (Wires, "c_col", [0.0, 1e-15]),
+    (Wires, "reduce", ["auto", "always", "never"]),
+    (Converters, "dac_bits", [0, 2, 4, 24]),
+    (Converters, "adc_bits", [0, 2, 4, 24]),
+    (Converters, "dac_noise", [0.0, 1e-3]),
+    (Converters, "adc_noise", [0.0, 1e-3]),
+    (Hardware, "signed", ["inverters", "compensation"]),
     (Wires, "r_row", [0.0, 1.73, 1e6]),
     (Wires, "r_col", [0.0, 1.73, 1e6]),
     (Hardware, "v_max", [1e-6, 10.0]),
@@ -62,7 +99,8 @@ def test_refusal_names_field_value_and_range() -> None:
 
 
 def test_every_number_is_in_both_tables() -> None:
-    numbers = {(p, f.name) for p in (RramCell, OpAmp, Wires, Hardware) for f in fields(p) if f.type in (int, float)}
+    parts_ = (RramCell, OpAmp, Wires, Converters, Hardware)
+    numbers = {(p, f.name) for p in parts_ for f in fields(p) if f.type in (int, float, str)}
     assert numbers == {(part, name) for part, name, _ in OUT_OF_RANGE} == {(part, name) for part, name, _ in IN_RANGE}
 
 
@@ -103,8 +141,11 @@ def test_one_real_wire_is_not_ideal() -> None:
 
 
 def test_every_field_says_what_it_is_and_every_quantity_its_unit() -> None:
-    classes = [node for node in ast.parse(getsource(hardware)).body if isinstance(node, ast.ClassDef)]
-    assert {node.name for node in classes} == {"RramCell", "OpAmp", "Wires", "Hardware"}
+    sources = "".join(getsource(module) for module in (hardware, parts, vendor, programming))
+    classes = [node for node in ast.parse(sources).body if isinstance(node, ast.ClassDef)]
+    named = {part.__name__ for part in (RramCell, OpAmp, Wires, Converters, Hardware, Model, Programming)}
+    classes = [node for node in classes if node.name in named]
+    assert len(classes) == len(named)
     for node in classes:
         for item, after in zip(node.body, [*node.body[1:], None], strict=True):
             if not isinstance(item, ast.AnnAssign):
@@ -115,4 +156,6 @@ def test_every_field_says_what_it_is_and_every_quantity_its_unit() -> None:
             assert text.strip().endswith((".", "]")), where
             if ast.unparse(item.annotation) == "float":
                 unit = text.partition("[")[2].partition("]")[0]
-                assert unit in {"S", "V", "V/V", "V/s", "Hz", "ohm"}, f"{where} has no unit in brackets"
+                assert unit in {"S", "V", "A", "F", "s", "V/V", "V/s", "Hz", "ohm", "S/S", "cells/cell"}, (
+                    f"{where} has no unit in brackets"
+                )

@@ -1,0 +1,65 @@
+"""An array as a template draws it: its cells on lines, or the resistors of its exact port reduction."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from circuits.errors import InputError
+from circuits.netlist import number
+from circuits.parts import RramCell, Wires
+from circuits.wires import port_resistors, reduce_array
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DrawnArray:
+    """One array between the ports `port1 ..` of its rows and the drivers `driver1 ..` of its columns."""
+
+    name: str
+    """Letter in the names of its elements."""
+    sign: str
+    port: str
+    driver: str
+    rows: int
+    columns: int
+    cells: list[tuple[int, int, float, str]]
+    """(row, column, siemens, ohms) of every cell that conducts, rows and columns counted from 1."""
+    ports: list[tuple[str, str, str]] | None
+    """(node, node, ohms) of the port reduction, None where the cells are drawn themselves."""
+    row_load: Array
+    """(rows,) [S] conductance between a row's port and all columns."""
+
+    @classmethod
+    def of(cls, name: str, sign: str, ends: tuple[str, str], conductance: Array, part: RramCell, wires: Wires) -> Self:
+        """The array of conductances (rows, columns) [S]; `ends` are the node names of row ports and drivers."""
+        rows, columns = conductance.shape
+        seen = conductance / (1 + conductance * part.r_on)
+        cells, ports, load = _cells(conductance), None, seen.sum(axis=1)
+        if reduces(part, wires):
+            names = [f"{ends[0]}{i + 1}" for i in range(rows)] + [f"{ends[1]}{j + 1}" for j in range(columns)]
+            # More BLAS threads than one wait for each other on busy cores, and take many times as long.
+            with threadpool_limits(limits=1, user_api="blas"):
+                matrix = reduce_array(seen, wires.r_row, wires.r_col, wires.both_sides)
+            ports = [(a, b, number(ohms)) for a, b, ohms in port_resistors(matrix, names)]
+            load, cells = -matrix[:rows, rows:].sum(axis=1), []
+        return cls(name, sign, *ends, rows, columns, cells, ports, load)
+
+
+def reduces(part: RramCell, wires: Wires) -> bool:
+    """Whether arrays of these cells and lines are drawn as their port reduction."""
+    if wires.reduce == "always" and not part.is_linear:
+        raise InputError(
+            "Wires.reduce = 'always' needs linear cells: a port reduction holds resistors only; use 'auto' or 'never'."
+        )
+    return wires.reduce != "never" and not wires.ideal and wires.resistive and part.is_linear
+
+
+def _cells(conductance: Array) -> list[tuple[int, int, float, str]]:
+    rows, columns = np.nonzero(conductance)
+    siemens = conductance[rows, columns]
+    texts = map(number, (1 / siemens).tolist())
+    return list(zip((rows + 1).tolist(), (columns + 1).tolist(), siemens.tolist(), texts, strict=True))
