@@ -13,10 +13,10 @@ NGSPICE ?= $(if $(CI),required,auto)
 sweeps := $(wildcard circuits/sweeps/*.toml)
 sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
 
-.PHONY: help setup train check test sweeps golden wheel doctor clean
+.PHONY: help setup train check test sweeps effects stability compare witness lines golden wheel doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## Make .venv with everything in it, and install ngspice; PYTHON=... names the interpreter
 
@@ -52,6 +52,24 @@ sweeps: $(sweeps:circuits/sweeps/%.toml=results/%.csv) ## Run the sweeps whose d
 results/%.csv: circuits/sweeps/%.toml $(sources) | .venv/.ready
 	@mkdir -p $(@D)
 	.venv/bin/ohmvert sweep $< -o $@
+
+# FACTORS=file.npz names the factors, without it a small training run makes them; ARGS=... goes to the command.
+table = .venv/bin/ohmvert $(1) $(if $(FACTORS),--factors $(FACTORS)) -o results/$(1).csv $(ARGS)
+
+effects: .venv/.ready ## Tabulate what each non-ideality does to the error; FACTORS=file.npz names the matrices
+	$(call table,effects)
+
+stability: .venv/.ready ## Tabulate which conditioning makes 3-bit circuits stable; fails unless the default does
+	$(call table,stability)
+
+compare: .venv/.ready ## Tabulate inverters against compensation: error, settling time, op-amps
+	$(call table,compare)
+
+witness: .venv/.ready ## Hold ngspice against the nodal engine on every linear configuration, whole waveforms
+	.venv/bin/ohmvert witness $(if $(FACTORS),--factors $(FACTORS)) $(ARGS)
+
+lines: .venv/.ready ## Measure the port reduction of wired arrays; ARGS="--segments 48" runs the slow comparison
+	.venv/bin/ohmvert lines $(ARGS)
 
 golden: .venv/.ready ## Write the reviewed netlists and waveforms in tests/golden anew
 	.venv/bin/python -m pytest tests/test_golden.py --update-golden

@@ -5,6 +5,7 @@ from circuits.errors import InputError
 from circuits.hardware import Hardware
 from circuits.inverse import InverseCircuit
 from circuits.mapping import Conductances, decode, encode
+from circuits.multiply import MultiplyCircuit
 from circuits.netlist import Netlist
 from circuits.nodal import LinearCircuit
 from circuits.parts import Converters, OpAmp, RramCell, Wires
@@ -22,6 +23,7 @@ __all__ = [
     "InverseCircuit",
     "LinearCircuit",
     "Model",
+    "MultiplyCircuit",
     "Netlist",
     "OpAmp",
     "Programming",

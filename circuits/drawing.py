@@ -38,15 +38,17 @@ class DrawnArray:
         """The array of conductances (rows, columns) [S]; `ends` are the node names of row ports and drivers."""
         rows, columns = conductance.shape
         seen = conductance / (1 + conductance * part.r_on)
-        cells, ports, load = _cells(conductance), None, seen.sum(axis=1)
-        if reduces(part, wires):
-            names = [f"{ends[0]}{i + 1}" for i in range(rows)] + [f"{ends[1]}{j + 1}" for j in range(columns)]
-            # More BLAS threads than one wait for each other on busy cores, and take many times as long.
-            with threadpool_limits(limits=1, user_api="blas"):
-                matrix = reduce_array(seen, wires.r_row, wires.r_col, wires.both_sides)
-            ports = [(a, b, number(ohms)) for a, b, ohms in port_resistors(matrix, names)]
-            load, cells = -matrix[:rows, rows:].sum(axis=1), []
-        return cls(name, sign, *ends, rows, columns, cells, ports, load)
+        if wires.ideal or not wires.resistive:
+            return cls(name, sign, *ends, rows, columns, _cells(conductance), None, seen.sum(axis=1))
+        # More BLAS threads than one wait for each other on busy cores, and take many times as long.
+        with threadpool_limits(limits=1, user_api="blas"):
+            matrix = reduce_array(seen, wires.r_row, wires.r_col, wires.both_sides)
+        load = -matrix[:rows, rows:].sum(axis=1)
+        if not reduces(part, wires):
+            return cls(name, sign, *ends, rows, columns, _cells(conductance), None, load)
+        names = [f"{ends[0]}{i + 1}" for i in range(rows)] + [f"{ends[1]}{j + 1}" for j in range(columns)]
+        ports = [(a, b, number(ohms)) for a, b, ohms in port_resistors(matrix, names)]
+        return cls(name, sign, *ends, rows, columns, [], ports, load)
 
 
 def reduces(part: RramCell, wires: Wires) -> bool:

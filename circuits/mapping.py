@@ -51,14 +51,17 @@ class Conductances:
         )
 
 
-def encode(matrix: Array, cell: RramCell) -> Conductances:
-    """Conductances of a real matrix: the largest entry gets the whole range, zero gets g_min twice."""
+def encode(matrix: Array, cell: RramCell, *, rows_may_vanish: bool = False) -> Conductances:
+    """Conductances of a real matrix: the largest entry gets the whole range, zero gets g_min twice.
+
+    Raises InputError where quantisation takes a whole row away, which leaves no inverse; a product can do without.
+    """
     span = cell.g_max - cell.g_min
     unit = span / float(np.abs(matrix).max())
     positive = cell.g_min + quantise(np.maximum(matrix, 0) * unit, span, cell.levels)
     negative = cell.g_min + quantise(np.maximum(-matrix, 0) * unit, span, cell.levels)
     lost = np.flatnonzero((positive == negative).all(axis=1) & matrix.any(axis=1))
-    if len(lost):
+    if len(lost) and not rows_may_vanish:
         raise InputError(
             f"Row {lost[0]} of the matrix vanishes in {cell.levels} levels: its largest entry is "
             f"{np.abs(matrix[lost[0]]).max() / np.abs(matrix).max():.3g} of the matrix's, below half a step. "

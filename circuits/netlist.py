@@ -10,7 +10,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from circuits.stimulus import Stimulus
 
-TITLE = "* Ohmvert: an analog matrix inverse"
+TITLE = "* Ohmvert: an analog matrix circuit"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 from circuits.deck import Deck
 from circuits.equations import Equations
 from circuits.errors import InputError
-from circuits.response import Modes, respond, respond_without_modes
+from circuits.response import Dynamics, respond
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -35,8 +35,7 @@ class LinearCircuit:
     @cached_property
     def eigenvalues(self) -> ComplexArray:
         """Poles [rad/s], slowest first; a positive real part means the circuit is unstable."""
-        live = self._modes.mu[self._modes.live]
-        poles = -1 / live
+        poles = -1 / self._dynamics.time_constants
         return poles[np.argsort(np.abs(poles.real))]
 
     @property
@@ -77,12 +76,7 @@ class LinearCircuit:
         settled = self._solve(self._equations.excitation.toarray())
         rows = self._rows(outputs)
         follow = np.asarray(self._equations.incidence.T @ settled)
-        read, sources = self._charge_response[rows], self._equations.sources
-        if not len(self._modes.mu) or np.linalg.cond(self._modes.vectors) < 1e7:
-            deviations = respond(self._modes, sources, follow, read, times)
-        else:
-            time_matrix = np.asarray(self._equations.incidence.T @ self._charge_response)
-            deviations = respond_without_modes(time_matrix, sources, follow, read, times)
+        deviations = respond(self._dynamics, self._equations.sources, follow, self._charge_response[rows], times)
         return settled[rows] @ self._equations.values(times) - deviations
 
     def _rows(self, nodes: list[str]) -> list[int]:
@@ -118,5 +112,5 @@ class LinearCircuit:
         return self._solve(self._equations.incidence.toarray() * self._equations.capacitances)
 
     @cached_property
-    def _modes(self) -> Modes:
-        return Modes.of(np.asarray(self._equations.incidence.T @ self._charge_response))
+    def _dynamics(self) -> Dynamics:
+        return Dynamics(np.asarray(self._equations.incidence.T @ self._charge_response))

@@ -1,90 +1,118 @@
-"""Waveforms of a linear circuit under piecewise linear sources, exact in time, mode by mode."""
+"""Waveforms of a linear circuit under piecewise linear sources, exact in time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import expm
+from scipy.linalg import expm, schur
 
 from circuits.deck import Source
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+INSTANT = 1e-13
+"""A time constant below this part of the largest one is none: its capacitor follows the others at once."""
+DEFECTIVE = 1e7
+"""Condition of the eigenvectors from which on modes lose too many digits."""
 
-@dataclass(frozen=True)
-class Modes:
-    """The modes of T s' = drive - s: each obeys mu z' = target - z."""
 
-    mu: ComplexArray
-    """(modes,) [s] eigenvalues of T, the time constants; 0 for a mode that follows at once."""
-    vectors: ComplexArray
-    """(capacitors, modes) eigenvectors of T."""
+class Dynamics:
+    """T s' = drive - s, split into what takes time and what follows at once.
 
-    @classmethod
-    def of(cls, time_matrix: Array) -> Self:
-        """The modes of T, (capacitors, capacitors) [s]."""
-        mu, vectors = np.linalg.eig(time_matrix)
-        return cls(mu.astype(np.complex128), vectors.astype(np.complex128))
+    With the ordered Schur form T = Z S Z' and z = Z' s, the upper block S11 has the live time constants and the
+    lower one is zero: z2 = drive2 and S11 z1' = drive1 - S12 z2' - z1.
+    """
+
+    def __init__(self, time_matrix: Array) -> None:
+        """`time_matrix` is T, (capacitors, capacitors) [s]."""
+        self._time_matrix = time_matrix
+        values = np.linalg.eigvals(time_matrix).astype(np.complex128)
+        self._limit = INSTANT * np.abs(values).max(initial=0)
+        self.time_constants: ComplexArray = values[np.abs(values) > self._limit]
+        """(live,) [s] eigenvalues of T without those of instant capacitors."""
+
+    @cached_property
+    def _form(self) -> tuple[Array, Array, int]:
+        form, basis, live = schur(
+            self._time_matrix, output="real", sort=lambda re, im=0.0: np.hypot(re, im) > self._limit
+        )
+        return form, basis, int(live)
 
     @property
-    def live(self) -> NDArray[np.bool_]:
-        """(modes,) the modes that take time."""
-        return np.abs(self.mu) > 1e-15 * np.abs(self.mu).max(initial=0)
+    def live(self) -> int:
+        """How many modes take time."""
+        return self._form[2]
 
-    def advance(
-        self, state: ComplexArray, target: ComplexArray, slope: ComplexArray, after: Array
-    ) -> tuple[ComplexArray, ComplexArray]:
-        """(modes, after) z' and z at times `after` [s], the target being target + slope * time.
+    @property
+    def basis(self) -> Array:
+        """Z: (capacitors, capacitors), orthonormal."""
+        return self._form[1]
 
-        z = target + slope (t - mu) + (state - target + mu slope) exp(-t / mu).
-        """
-        safe = np.where(self.live, self.mu, 1)[:, None]
-        gap = np.where(self.live, state - target + self.mu * slope, 0)[:, None]
-        decay = np.where(self.live[:, None], np.exp(-after / safe), 0)
-        states = target[:, None] + slope[:, None] * (after - self.mu[:, None]) + gap * decay
-        return slope[:, None] - gap * decay / safe, states
+    @property
+    def slow(self) -> Array:
+        """S11: (live, live) [s]."""
+        return self._form[0][: self.live, : self.live]
+
+    @property
+    def coupling(self) -> Array:
+        """S12: (live, instant) [s]."""
+        return self._form[0][: self.live, self.live :]
+
+    @cached_property
+    def flow(self) -> "_Modes | _Exponential":
+        """How the live part moves: mode by mode, or by matrix exponentials where eigenvectors coincide."""
+        mu, vectors = np.linalg.eig(self.slow)
+        if not self.live or np.linalg.cond(vectors) < DEFECTIVE:
+            return _Modes(mu.astype(np.complex128), vectors.astype(np.complex128))
+        return _Exponential(self.slow)
 
 
-def respond(modes: Modes, sources: Sequence[Source], follow: Array, read: Array, times: Array) -> Array:
+@dataclass(frozen=True)
+class _Modes:
+    mu: ComplexArray
+    vectors: ComplexArray
+
+    def decay(self, gap: Array, after: Array) -> Array:
+        """(live, after) exp(-S11^-1 t) gap."""
+        amplitudes = np.linalg.solve(self.vectors, gap.astype(np.complex128))
+        real: Array = (self.vectors @ (amplitudes[:, None] * np.exp(-after / self.mu[:, None]))).real
+        return real
+
+
+@dataclass(frozen=True)
+class _Exponential:
+    slow: Array
+
+    def decay(self, gap: Array, after: Array) -> Array:
+        """(live, after) exp(-S11^-1 t) gap."""
+        rates = np.linalg.inv(self.slow)
+        return np.stack([expm(-rates * t) @ gap for t in after], axis=1) if len(after) else np.zeros((len(gap), 0))
+
+
+def respond(dynamics: Dynamics, sources: Sequence[Source], follow: Array, read: Array, times: Array) -> Array:
     """(rows, times) read @ s' for capacitors that settle to follow @ u, empty at time 0.
 
     `follow` is (capacitors, sources) and `read` (rows, capacitors).
     """
-    drive = np.linalg.solve(modes.vectors, follow.astype(np.complex128))
-    look = read @ modes.vectors
+    n, drive, look = dynamics.live, dynamics.basis.T @ follow, read @ dynamics.basis
     result = np.zeros((len(read), len(times)))
-    state = np.zeros(len(modes.mu), dtype=np.complex128)
+    state = np.zeros(n)
     edges = _edges(sources, times[-1])
     for start, end in pairwise(edges):
         ends = np.array([[np.interp(t, s.times, s.values) for t in (start, end)] for s in sources])
-        target, slope = drive @ ends[:, 0], drive @ (ends[:, 1] - ends[:, 0]) / (end - start)
+        slope = drive @ (ends[:, 1] - ends[:, 0]) / (end - start)
+        # z1 = target + slope t + gap exp(-t / S11), the target lagging behind the drive by S11 slope
+        target = drive[:n] @ ends[:, 0] - dynamics.coupling @ slope[n:] - dynamics.slow @ slope[:n]
+        gap = state - target
         inside = (times >= start) & ((times < end) | (end == edges[-1]))
-        rates, _ = modes.advance(state, target, slope, times[inside] - start)
-        result[:, inside] = (look @ rates).real
-        _, states = modes.advance(state, target, slope, np.array([end - start]))
-        state = states[:, 0]
-    return result
-
-
-def respond_without_modes(
-    time_matrix: Array, sources: Sequence[Source], follow: Array, read: Array, times: Array
-) -> Array:
-    """What `respond` gives, by matrix exponentials: slower, and right where eigenvectors coincide."""
-    rates = np.linalg.inv(time_matrix)
-    result = np.zeros((len(read), len(times)))
-    state = np.zeros(len(time_matrix))
-    edges = _edges(sources, times[-1])
-    for start, end in pairwise(edges):
-        ends = np.array([[np.interp(t, s.times, s.values) for t in (start, end)] for s in sources])
-        target, slope = follow @ ends[:, 0], follow @ (ends[:, 1] - ends[:, 0]) / (end - start)
-        gap = state - target + time_matrix @ slope
-        for index in np.flatnonzero((times >= start) & ((times < end) | (end == edges[-1]))):
-            result[:, index] = read @ (slope - rates @ (expm(-rates * (times[index] - start)) @ gap))
-        state = target + slope * (end - start) - time_matrix @ slope + expm(-rates * (end - start)) @ gap
+        moved = dynamics.flow.decay(gap, np.append(times[inside] - start, end - start))
+        rates = slope[:n, None] - np.linalg.solve(dynamics.slow, moved[:, :-1])
+        result[:, inside] = look[:, :n] @ rates + (look[:, n:] @ slope[n:])[:, None]
+        state = target + slope[:n] * (end - start) + moved[:, -1]
     return result
 
 

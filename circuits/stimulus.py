@@ -7,13 +7,29 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-DEFAULT_OPTIONS = "method=trap xmu=0.3 reltol=1e-3 abstol=1e-12 vntol=1e-6 chgtol=1e-14"
-"""The tolerances are ngspice's defaults, written out so that no start-up file can change them. xmu below
-0.5 damps the trapezoidal rule's ringing, which at 0.5 leaves settled errors of 4e-5 on real factors and at 0.45
-still makes small, fast arrays look unsettled."""
-STEPS_PER_PERIOD = 12
-"""The step bound is a twelfth of the period, fine enough that oscillating modes settle to 1e-6; the solver's
-error control does the rest (25 to 50 points)."""
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How closely the simulator follows the circuit in time."""
+
+    options: str
+    """Simulator options, as they stand in the netlist."""
+    steps: int
+    """Time points in a period at the least."""
+    lead: bool
+    """Whether the first edge waits for one rise time. The step at time 0 is a crude one; steps after a
+    breakpoint start small."""
+
+
+ACCURACIES = {
+    # ngspice's default tolerances, written out so that no start-up file can change them. xmu below 0.5 damps the
+    # trapezoidal rule's ringing, which at 0.5 leaves settled errors of 4e-5 on real factors and at 0.45 still makes
+    # small, fast arrays look unsettled; twelve steps a period let oscillating modes settle to 1e-6 too.
+    "default": Accuracy("method=trap xmu=0.3 reltol=1e-3 abstol=1e-12 vntol=1e-6 chgtol=1e-14", 12, lead=False),
+    # Whole waveforms to 1e-6 of the largest voltage, at a hundred times the time points.
+    "tight": Accuracy("method=trap reltol=3e-9 abstol=1e-16 vntol=1e-14 chgtol=1e-22 trtol=1", 1000, lead=True),
+}
+"""Named settings: 'default' for settled volts, 'tight' for waveforms."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +42,18 @@ class Stimulus:
     """[s] time given to each right-hand side."""
     rise: float
     """[s] length of the edge at the start of each period, below the period."""
-    options: str = DEFAULT_OPTIONS
-    """Simulator options, as they stand in the netlist."""
-    steps: int = STEPS_PER_PERIOD
-    """Time points in a period at the least."""
+    accuracy: Accuracy = ACCURACIES["default"]
+    """How closely the simulator follows."""
+
+    @property
+    def lead(self) -> float:
+        """[s] time before the first edge."""
+        return self.rise if self.accuracy.lead else 0.0
 
     @property
     def ends(self) -> Array:
         """(k,) [s] the end of each period, where the outputs are read."""
-        return self.period * np.arange(1, self.volts.shape[1] + 1)
+        return self.lead + self.period * np.arange(1, self.volts.shape[1] + 1)
 
     def variables(self) -> dict[str, object]:
         """What the stimulus template takes."""
@@ -43,6 +62,7 @@ class Stimulus:
             "columns": self.volts.tolist(),
             "period": self.period,
             "rise": self.rise,
-            "step": self.period / self.steps,
-            "options": self.options,
+            "lead": self.lead,
+            "step": self.period / self.accuracy.steps,
+            "options": self.accuracy.options,
         }

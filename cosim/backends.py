@@ -8,7 +8,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 
 from circuits.errors import InputError
-from cosim.check import check_rhs
+from cosim.check import check_multiply_matrix, check_rhs
 from cosim.solution import Array, InverseError, Solution, Status
 
 
@@ -23,6 +23,19 @@ class Programmed:
     def solve(self, rhs: ArrayLike, *, throw: bool = True) -> Solution:
         """Solve for rhs (n,) or (n, k); see `Backend.solve_many`."""
         return self.backend.solve_many([(self, rhs)], throw=throw)[0]
+
+
+class ProgrammedMultiply:
+    """A matrix as it is held by a backend, ready to be multiplied by vectors."""
+
+    def __init__(self, backend: "Backend", matrix: Array) -> None:
+        self.backend = backend
+        self.matrix = matrix
+        """(n, m) float64: the matrix that was asked for."""
+
+    def multiply(self, vectors: ArrayLike, *, throw: bool = True) -> Solution:
+        """Multiply vectors (m,) or (m, k) by the matrix; see `Backend.multiply_many`."""
+        return self.backend.multiply_many([(self, vectors)], throw=throw)[0]
 
 
 class Backend(ABC):
@@ -46,18 +59,34 @@ class Backend(ABC):
         with a column that is not SETTLED, once all have run; `throw=False` returns the verdicts instead.
         """
         columns = [(programmed, check_rhs(rhs, len(programmed.matrix))) for programmed, rhs in requests]
-        solutions = [
-            Solution(s.value[:, 0] if _ndim(rhs) == 1 else s.value, s.status, s.stats)
-            for s, (_, rhs) in zip(self._solve(columns), requests, strict=True)
-        ]
-        bad = [s for s in solutions if s.status is not Status.SETTLED]
-        if throw and bad:
-            raise InverseError(bad[0])
-        return solutions
+        return _judged(self._solve(columns), [rhs for _, rhs in requests], throw)
 
     @abstractmethod
     def _solve(self, requests: list[tuple[Any, Array]]) -> list[Solution]:
         """Solutions for checked right-hand sides (n, k)."""
+
+    def program_multiply(self, matrix: ArrayLike) -> ProgrammedMultiply:
+        """Program one matrix (n, m) of any rank to multiply by. InputError where it is empty, not finite or zero."""
+        return self._program_multiply(check_multiply_matrix(matrix))
+
+    @abstractmethod
+    def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:
+        """Program a checked matrix (n, m)."""
+
+    def multiply_many(
+        self, requests: Sequence[tuple[ProgrammedMultiply, ArrayLike]], *, throw: bool = True
+    ) -> list[Solution]:
+        """Products (n,) or (n, k) in the order of the requests (programmed, vectors of shape (m,) or (m, k)).
+
+        Each is a Solution, whose residual is the distance from the digital product, as a part of it. Raises
+        InverseError as `solve_many` does.
+        """
+        columns = [(programmed, check_rhs(v, programmed.matrix.shape[1], "vector")) for programmed, v in requests]
+        return _judged(self._multiply(columns), [vectors for _, vectors in requests], throw)
+
+    @abstractmethod
+    def _multiply(self, requests: list[tuple[Any, Array]]) -> list[Solution]:
+        """Products of checked vectors (m, k)."""
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Free what the backend holds; it cannot be used afterwards."""
@@ -67,6 +96,18 @@ class Backend(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _judged(solutions: list[Solution], given: list[ArrayLike], throw: bool) -> list[Solution]:
+    """The solutions in the shape of what was given; InverseError for the first bad one if `throw`."""
+    shaped = [
+        Solution(s.value[:, 0] if _ndim(columns) == 1 else s.value, s.status, s.stats)
+        for s, columns in zip(solutions, given, strict=True)
+    ]
+    bad = [s for s in shaped if s.status is not Status.SETTLED]
+    if throw and bad:
+        raise InverseError(bad[0])
+    return shaped
 
 
 def _ndim(rhs: ArrayLike) -> int:

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import lu_factor, lu_solve
 
 from circuits import Conditioning, Hardware
-from cosim.backends import Backend, Programmed
+from cosim.backends import Backend, Programmed, ProgrammedMultiply
 from cosim.check import check_matrix
+from cosim.multiply import product_error
 from cosim.solution import Array, Solution, Stats, Status, residual
 
 
@@ -44,3 +46,15 @@ class ExactBackend(Backend):
             seconds=time.perf_counter() - start,
         )
         return Solution(value, Status.SETTLED, stats)
+
+    def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:
+        return ProgrammedMultiply(self, matrix)
+
+    def _multiply(self, requests: list[tuple[ProgrammedMultiply, Array]]) -> list[Solution]:
+        return [self._multiply_one(programmed.matrix, vectors) for programmed, vectors in requests]
+
+    def _multiply_one(self, matrix: Array, vectors: Array) -> Solution:
+        start, k = time.perf_counter(), vectors.shape[1]
+        value = matrix @ vectors
+        stats = Stats((Status.SETTLED,) * k, product_error(matrix, value, vectors), np.zeros(k))
+        return Solution(value, Status.SETTLED, replace(stats, seconds=time.perf_counter() - start))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cosim.settle import Limits, Settled, settle
+from cosim.settle import Limits, Settled, Waveforms, settle
 from cosim.solution import Array, Status
 
 POISONED = 75
@@ -64,6 +64,13 @@ def run_job(job: Job) -> Outcome:
     seconds = time.monotonic() - started
     settled = settle(waveforms, job.ends, job.limits)
     return Outcome(settled, len(waveforms.times), started, seconds)
+
+
+def run_waveforms(job: Job) -> Waveforms:
+    """The waveforms of a job, run in this process. Raises cosim.ngspice.SimulationError."""
+    from cosim.ngspice import run
+
+    return run(job.deck, job.probes, float(job.ends[-1]))
 
 
 def busy_seconds(outcomes: list[Outcome]) -> float:

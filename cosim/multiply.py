@@ -53,6 +53,14 @@ class MultiplyArray(AnalogArray):
         silent = Stimulus(np.zeros((len(netlist.inputs), 1)), period=1.0, rise=0.5)
         return LinearCircuit.read(netlist.deck(silent))
 
+    def input_scale(self, rhs: Array) -> Array:
+        """(k,) [V] volts for 1 in the vectors (m, k), such that no input or output exceeds v_max.
+
+        The feedback was chosen for that; the linear gain also knows what writing has made of the cells.
+        """
+        largest = np.abs(np.vstack([rhs, self.gain @ rhs])).max(axis=0)
+        return self.hardware.v_max / np.where(largest > 0, largest, np.inf)
+
     def decode(self, volts: Array, scale: Array, rhs: Array, call: int) -> Array:
         """(n, k) the products that settled output volts stand for, as the ADCs read them."""
         seen = read(volts, self.hardware.converters, self.hardware.v_max, self._noise(call, purpose=1))

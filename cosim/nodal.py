@@ -8,22 +8,28 @@ from numpy.typing import ArrayLike
 
 from circuits import Conditioning, Hardware
 from cosim.analog import AnalogArray
-from cosim.backends import Backend, Programmed
+from cosim.backends import Backend, Programmed, ProgrammedMultiply
 from cosim.check import check_matrix
+from cosim.multiply import MultiplyArray, product_error
 from cosim.settle import BAND
 from cosim.solution import Array, Solution, Stats, Status, residual
 
 
-class AnalogProgrammed(Programmed):
-    """A matrix on its array, and how many INV calls it has had."""
+class OnArray:
+    """A matrix on its array, and how many calls it has had."""
 
     def __init__(self, backend: Backend, matrix: Array, array: AnalogArray) -> None:
-        super().__init__(backend, matrix)
+        self.backend = backend
+        self.matrix = matrix
         self.array = array
         self.calls = 0
 
+    def residual(self, value: Array, rhs: Array) -> Array:
+        """(k,) how far values are from what was asked for, computed digitally."""
+        return residual(self.matrix, value, rhs)
+
     def count(self, k: int) -> int:
-        """The number of the first of k new INV calls."""
+        """The number of the first of k new calls."""
         self.calls += k
         return self.calls - k
 
@@ -39,11 +45,23 @@ class AnalogProgrammed(Programmed):
             message=f"The fastest-growing mode grows by e every {1 / rate if rate else np.inf:.3g} s.",
             notes=self.notes(),
         )
-        return Solution(np.full(rhs.shape, np.nan), Status.UNSTABLE, stats)
+        return Solution(np.full((len(self.matrix), k), np.nan), Status.UNSTABLE, stats)
 
     def notes(self) -> dict[str, float]:
         """Figures of the circuit: the decay rate of its slowest mode [rad/s], negative where it grows."""
         return {"margin": self.array.linear.margin}
+
+
+class AnalogProgrammed(OnArray, Programmed):
+    """A matrix on an array that solves."""
+
+
+class AnalogMultiply(OnArray, ProgrammedMultiply):
+    """A matrix on an array that multiplies."""
+
+    def residual(self, value: Array, rhs: Array) -> Array:
+        """(k,) how far products are from the digital ones."""
+        return product_error(self.matrix, value, rhs)
 
 
 class AnalogBackend(Backend):
@@ -63,6 +81,14 @@ class AnalogBackend(Backend):
         self._writes += 1
         return AnalogProgrammed(self, matrix, array)
 
+    def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:
+        array = MultiplyArray.of(matrix, self.hardware, self._writes)
+        self._writes += 1
+        return AnalogMultiply(self, matrix, array)
+
+    def _multiply(self, requests: list[tuple[OnArray, Array]]) -> list[Solution]:
+        return self._solve(requests)  # a run asks the array what goes in and what comes out
+
 
 class NodalBackend(AnalogBackend):
     """Reads the netlist with linear parts: settled volts for all right-hand sides at once."""
@@ -70,10 +96,10 @@ class NodalBackend(AnalogBackend):
     def __init__(self, hardware: Hardware | None = None, conditioning: Conditioning | None = None) -> None:
         super().__init__((hardware or Hardware()).linear(), conditioning)
 
-    def _solve(self, requests: list[tuple[AnalogProgrammed, Array]]) -> list[Solution]:
+    def _solve(self, requests: list[tuple[OnArray, Array]]) -> list[Solution]:
         return [self._solve_one(programmed, rhs) for programmed, rhs in requests]
 
-    def _solve_one(self, programmed: AnalogProgrammed, rhs: Array) -> Solution:
+    def _solve_one(self, programmed: OnArray, rhs: Array) -> Solution:
         start, array = time.perf_counter(), programmed.array
         call = programmed.count(rhs.shape[1])
         if not array.linear.stable:
@@ -83,7 +109,7 @@ class NodalBackend(AnalogBackend):
         value = array.decode(self._settle(array, inputs, call), scale, rhs, call)
         stats = Stats(
             statuses=(Status.SETTLED,) * rhs.shape[1],
-            residual=residual(programmed.matrix, value, rhs),
+            residual=programmed.residual(value, rhs),
             settling_time=np.full(rhs.shape[1], array.settling_time(BAND)),
             seconds=time.perf_counter() - start,
             digest=array.netlist.digest,

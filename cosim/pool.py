@@ -4,16 +4,18 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, TimeoutError
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
 from circuits.errors import InputError
 from cosim.job import POISONED, Job, Outcome, failed, run_job
 
+T = TypeVar("T")
 JOBS_PER_WORKER = 2000
 """ngspice keeps 8 to 16 kB of every circuit: a worker is replaced before that adds up."""
 
@@ -42,6 +44,12 @@ class SpicePool:
             for future in futures.values():
                 future.cancel()
             raise
+
+    def map(self, function: "Callable[[Job], T]", jobs: Sequence[Job]) -> Iterator[T]:
+        """`function` of every job, in order, as they come; its exceptions come through."""
+        futures = [self._pool.schedule(function, args=(job,), timeout=self.timeout) for job in jobs]
+        for future in futures:
+            yield future.result()
 
     def _outcome(self, job: Job, future: "Future[Outcome]") -> Outcome:
         try:

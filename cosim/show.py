@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from circuits import Conditioning, Hardware, InputError
+from circuits import Conditioning, InputError
+from circuits.hardware_file import load_hardware
 from cosim.analog import AnalogArray
 from cosim.check import check_matrix, check_rhs
 from cosim.solution import Array
@@ -23,7 +24,7 @@ def load_array(path: Path) -> Array:
     return loaded
 
 
-def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default") -> str:
+def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default", trust: bool = False) -> str:
     """Complete netlist of the inverse of a matrix, driven by the right-hand sides (the first unit vector if None).
 
     Its header says what it is and what to expect, its .meas lines read every output at the end of every
@@ -31,7 +32,7 @@ def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default
     """
     matrix = check_matrix(matrix)
     columns = check_rhs(np.eye(len(matrix))[0] if rhs is None else rhs, len(matrix))
-    hardware = Hardware.preset(hardware_name)
+    hardware = load_hardware(hardware_name, trust)
     array = AnalogArray.program(matrix, hardware, Conditioning())
     if not array.linear.stable:
         raise InputError(
@@ -46,25 +47,29 @@ def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default
 
 def _header(array: AnalogArray, scale: Array, hardware_name: str, rhs: Array, expected: Array) -> str:
     n, k = rhs.shape
-    conductances, factors = array.conductances, array.conditioned.scale
-    decoding = conductances.unit / (conductances.g_in * scale)
+    conductances, conditioned = array.conductances, array.conditioned
+    # What the programmed matrix gives with ideal parts: v = - (S per unit)^-1 g_in A_c^-1 (inputs)
+    inputs = conditioned.enter(rhs) * scale
+    volts = -np.linalg.solve(conditioned.matrix, inputs) * conductances.g_in / conductances.unit
     lines = [
-        f"solves A x = b for {k} right-hand side{'s'[: k != 1]}, A is {n} x {n}; hardware preset {hardware_name}",
+        f"solves A x = b for {k} right-hand side{'s'[: k != 1]}, A is {n} x {n}; hardware {hardware_name}",
         "run it:   ngspice -b FILE",
         f"parts:    {array.hardware.cell}",
         f"          {array.hardware.opamp}",
         f"          {array.hardware.wires}",
-        "mapping:  the array holds D A D, D_i = 1/sqrt(A_ii) (1 where not equilibrated); inputs carry D b * scale",
+        f"          {array.hardware.programming}",
+        "mapping:  the array holds A_c = D (A - deflated) D + delta I, with D_i = 1/sqrt(diagonal) or 1;",
+        f"          {conditioned.directions.shape[1]} eigenvector(s) V deflated and solved digitally, inputs carry",
+        "          D (b - V V' b) * scale",
         f"          conductance for 1: {conductances.unit:.6g} S; input conductance: {conductances.g_in:.6g} S",
-        "decode:   x_i = - D_i * v(out_i) * (S per unit / input S) / scale",
-        "settles:  " + f"{array.settling_time(1e-3):.4g} s to 1e-3 expected, from the slowest mode",
+        "decode:   y = - v(out) * (S per unit / input S) / scale, x = (I - V V') D y + V (V' b) / eigenvalues",
+        f"settles:  {array.settling_time(1e-3):.4g} s to 1e-3 expected, from the slowest mode",
     ]
     for j in range(k):
-        end = array.period * (j + 1)
-        lines.append(f"right-hand side {j + 1}, read at {end:.6g} s, scale {scale[j]:.6g} V:")
+        lines.append(f"right-hand side {j + 1}, read at {array.period * (j + 1):.6g} s, scale {scale[j]:.6g} V:")
         lines += [
             f"  b_{i + 1} = {rhs[i, j]:.6g}, expect x_{i + 1} = {expected[i, j]:.6g}, "
-            f"v(out{i + 1}) = {-expected[i, j] / (factors[i] * decoding[j]):.6g} V for ideal parts"
+            f"v(out{i + 1}) = {volts[i, j]:.6g} V for ideal parts"
             for i in range(n)
         ]
     return "\n".join(lines)

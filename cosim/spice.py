@@ -6,10 +6,10 @@ from circuits import Conditioning, Hardware
 from circuits.errors import InputError
 from cosim.job import Job, Outcome, busy_seconds
 from cosim.library import find_ngspice
-from cosim.nodal import AnalogBackend, AnalogProgrammed
+from cosim.nodal import AnalogBackend, OnArray
 from cosim.pool import SpicePool
 from cosim.settle import BAND
-from cosim.solution import Array, Solution, Stats, Status, residual, worst
+from cosim.solution import Array, Solution, Stats, Status, worst
 
 CHUNK = 40_000
 """Cells times right-hand sides in one transient, so that the jobs of a step fill all workers."""
@@ -37,8 +37,10 @@ class SpiceBackend(AnalogBackend):
             )
         self.engine_seconds = 0.0
         self._pool = SpicePool(workers, timeout)
+        if self.hardware.opamp.model or self.hardware.cell.model:
+            self._check_models()
 
-    def _solve(self, requests: list[tuple[AnalogProgrammed, Array]]) -> list[Solution]:
+    def _solve(self, requests: list[tuple[OnArray, Array]]) -> list[Solution]:
         runs = [_Run(programmed, rhs) for programmed, rhs in requests]
         for _ in range(ATTEMPTS):
             pending = [(run, columns) for run in runs for columns in run.pending()]
@@ -48,6 +50,14 @@ class SpiceBackend(AnalogBackend):
                 run.take(columns, outcome)
         return [run.solution() for run in runs]
 
+    def _check_models(self) -> None:
+        """Raise InputError unless ngspice runs a 1 x 1 circuit of this hardware, before anything depends on it."""
+        solution = self.program([[1.0]]).solve([1.0], throw=False)
+        self._writes = 0
+        if solution.status is Status.FAILED:
+            self.close()
+            raise InputError(f"The model file does not run in a 1 x 1 circuit: {solution.stats.message}")
+
     def close(self) -> None:
         """Stop the worker processes."""
         self._pool.close()
@@ -56,13 +66,13 @@ class SpiceBackend(AnalogBackend):
 class _Run:
     """One programmed matrix with its right-hand sides on their way through ngspice."""
 
-    def __init__(self, programmed: AnalogProgrammed, rhs: Array) -> None:
+    def __init__(self, programmed: OnArray, rhs: Array) -> None:
         self.programmed, self.array, self.rhs = programmed, programmed.array, rhs
         k = rhs.shape[1]
         self.call = programmed.count(k)
         self.stable = self.array.linear.stable
         self.scale = self.array.input_scale(rhs) if self.stable else np.ones(k)
-        self.volts = np.full(rhs.shape, np.nan)
+        self.volts = np.full((len(programmed.matrix), k), np.nan)
         self.settling_time = np.full(k, np.nan)
         self.statuses: list[Status | None] = [None] * k
         self.messages: list[str] = []
@@ -78,7 +88,7 @@ class _Run:
         columns = np.array([j for j, status in enumerate(self.statuses) if status in (None, Status.RAILED)], dtype=int)
         if not len(columns):
             return []
-        piece = 1 if self.array.hardware.programming.read_noise else max(8, CHUNK // len(self.rhs) ** 2)
+        piece = 1 if self.array.hardware.programming.read_noise else max(8, CHUNK // self.programmed.matrix.size)
         return np.array_split(columns, -(-len(columns) // piece))
 
     def job(self, columns: np.ndarray) -> Job:
@@ -110,7 +120,7 @@ class _Run:
         value[:, [status is not Status.SETTLED for status in statuses]] = np.nan
         stats = Stats(
             statuses=statuses,
-            residual=residual(self.programmed.matrix, value, self.rhs),
+            residual=self.programmed.residual(value, self.rhs),
             settling_time=self.settling_time,
             time_points=self.time_points,
             seconds=self.seconds,

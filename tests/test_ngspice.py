@@ -18,6 +18,7 @@ import pytest
 from cases import NUMBERS, Array
 
 from circuits import Hardware, InverseCircuit, LinearCircuit, Netlist, Stimulus, encode
+from circuits.stimulus import ACCURACIES, Accuracy
 from cosim import Status
 from cosim.job import Job, Outcome
 from cosim.library import find_ngspice
@@ -25,6 +26,7 @@ from cosim.pool import SpicePool
 from cosim.settle import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
+FINE = Accuracy(ACCURACIES["default"].options, steps=100, lead=False)
 GOOD = """low pass
 V1 in 0 PWL(0 0 1n 1)
 R1 in out 1k
@@ -188,7 +190,7 @@ def inverse(n: int) -> tuple[Netlist, Stimulus, Array]:
     hardware = replace(Hardware(), opamp=Hardware().opamp.linear())
     matrix = np.random.default_rng(n).normal(size=(n, n)) / 4 + np.diag(np.linspace(1, 2, n))
     netlist = InverseCircuit(encode(matrix, hardware.cell), hardware).netlist()
-    stimulus = Stimulus(np.random.default_rng(0).uniform(-0.1, 0.1, (n, 2)), 4e-7, 4e-9, steps=100)
+    stimulus = Stimulus(np.random.default_rng(0).uniform(-0.1, 0.1, (n, 2)), 4e-7, 4e-9, FINE)
     circuit = LinearCircuit.read(netlist.deck(stimulus))
     return netlist, stimulus, circuit.waveform(list(netlist.outputs), stimulus.ends)
 

@@ -1,4 +1,4 @@
-"""The command `ohmvert`: train, show, sweep, doctor. Errors are one line on stderr and exit 2."""
+"""The command `ohmvert`: train, show, sweep, tables, doctor. Errors are one line on stderr and exit 2."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,8 @@ import typer
 
 from circuits import InputError
 from cosim import InverseError
+from training.proofs import lines, witness
+from training.tables import compare, effects, stability
 from training.train_command import train
 
 UsageError: Any = typer.BadParameter.__mro__[2]
@@ -22,18 +24,21 @@ app = typer.Typer(
 
 
 app.command()(train)
+for table in (effects, stability, compare, witness, lines):
+    app.command()(table)
 
 
 @app.command()
 def show(
     matrix: Annotated[Path, typer.Option(help="The matrix, an .npy file of shape (n, n).")],
     rhs: Annotated[Path | None, typer.Option(help="Right-hand sides, an .npy file of (n,) or (n, k).")] = None,
-    hardware: Annotated[str, typer.Option(help="Preset of the circuits: default, ideal or rram40.")] = "default",
+    hardware: Annotated[str, typer.Option(help="The circuits: a preset, or a .toml file.")] = "default",
+    trust: Annotated[bool, typer.Option("--trust", help="Let model files run programs in ngspice.")] = False,
 ) -> None:
     """Print the netlist of a matrix inverse; it runs as it is in plain `ngspice -b`."""
     from cosim.show import load_array, show_inverse
 
-    print(show_inverse(load_array(matrix), None if rhs is None else load_array(rhs), hardware), end="")
+    print(show_inverse(load_array(matrix), None if rhs is None else load_array(rhs), hardware, trust), end="")
 
 
 @app.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from circuits import InputError
-from circuits.hardware import PRESETS
+from circuits.hardware_file import load_hardware
 from cosim import BACKENDS
 from training.data import DATASETS
 
@@ -39,7 +39,9 @@ class RunConfig:
     seed: int = 0
     """Seed of the weights and of the order of the images."""
     hardware: str = "default"
-    """Preset of the circuits: default, ideal or rram40."""
+    """The circuits: the name of a preset, or a .toml file that changes fields of one."""
+    trust: bool = False
+    """Whether model files that ngspice would run as programs are let through."""
     inv_update_steps: int = 1
     """Steps between programmings of the arrays."""
 
@@ -47,7 +49,7 @@ class RunConfig:
         _known("backend", self.backend, BACKENDS)
         _known("optimizer", self.optimizer, LEARNING_RATES)
         _known("dataset", self.dataset, DATASETS)
-        _known("hardware", self.hardware, PRESETS)
+        load_hardware(self.hardware, self.trust)
         for name in ("epochs", "batch_size", "inv_update_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)} must be 1 or more.")
@@ -63,8 +65,9 @@ class RunConfig:
         return replace(self, lr=LEARNING_RATES[self.optimizer] if self.lr is None else self.lr)
 
     def write(self, path: Path) -> None:
-        """Write the fields as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        """Write the fields as JSON, and under `parts` every field of the hardware."""
+        parts = asdict(load_hardware(self.hardware, self.trust))
+        path.write_text(json.dumps({**asdict(self), "parts": parts}, indent=2) + "\n")
 
 
 def _known(what: str, name: str, table: object) -> None:

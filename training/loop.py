@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits import Hardware
+from circuits.hardware_file import load_hardware
 from cosim import Backend, InverseError, open_backend
 from training.config import RunConfig
 from training.data import Dataset, load_dataset
@@ -83,7 +83,8 @@ class Training:
         if self.config.optimizer != "kfac":
             return nullcontext()
         options = {"workers": self.workers} if self.config.backend == "spice" else {}
-        return open_backend(self.config.backend, hardware=Hardware.preset(self.config.hardware), **options)
+        hardware = load_hardware(self.config.hardware, self.config.trust)
+        return open_backend(self.config.backend, hardware=hardware, **options)
 
     def _build_kfac(self, backend: Backend | None, optimizer: torch.optim.Optimizer) -> KFAC | None:
         if backend is None:

@@ -22,7 +22,8 @@ def train(
     damping: Annotated[float, typer.Option(help="Tikhonov damping of K-FAC.")] = 0.03,
     kl_clip: Annotated[float, typer.Option(help="Bound on the squared size of a K-FAC step.")] = 0.001,
     seed: Annotated[int, typer.Option(help="Seed of the weights and the order of the images.")] = 0,
-    hardware: Annotated[str, typer.Option(help="Preset of the circuits: default, ideal or rram40.")] = "default",
+    hardware: Annotated[str, typer.Option(help="The circuits: a preset, or a .toml file.")] = "default",
+    trust: Annotated[bool, typer.Option("--trust", help="Let model files run programs in ngspice.")] = False,
     inv_update_steps: Annotated[int, typer.Option(help="Steps between programmings of the arrays.")] = 1,
     workers: Annotated[int | None, typer.Option(help="ngspice processes; one a core where not given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; a new one under runs/ where not given.")] = None,
@@ -49,6 +50,7 @@ def train(
         kl_clip,
         seed,
         hardware,
+        trust,
         inv_update_steps,
     ).resolved()
     folder = out or Path("runs", time.strftime("%Y%m%d-%H%M%S") + f"-{dataset}-{optimizer}-{backend}-seed{seed}")
