@@ -43,6 +43,11 @@ class Hardware:
         return replace(self, opamp=self.opamp.linear(), cell=self.cell.linear())
 
     @property
+    def trusted(self) -> bool:
+        """Whether a model file of this hardware may run programs in ngspice."""
+        return any(model is not None and model.trust for model in (self.opamp.model, self.cell.model))
+
+    @property
     def is_linear(self) -> bool:
         """Whether the nodal engine reads this hardware as it is."""
         return self.opamp.is_linear and self.cell.is_linear

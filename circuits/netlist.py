@@ -2,12 +2,16 @@
 
 import hashlib
 import math
+import traceback
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
-from jinja2 import PackageLoader, StrictUndefined
+from jinja2 import PackageLoader, StrictUndefined, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from circuits.errors import InputError
 from circuits.stimulus import Stimulus
 
 TITLE = "* Ohmvert: an analog matrix circuit"
@@ -59,5 +63,19 @@ _ENVIRONMENT = _environment()
 
 
 def render(template: str, **variables: object) -> str:
-    """Text of a template of `netlist_templates`; an undefined variable raises jinja2.UndefinedError."""
-    return _ENVIRONMENT.get_template(template).render(**variables)
+    """Text of a template of `netlist_templates`.
+
+    Raises InputError, naming the template and the line, for a variable that is not given and for bad syntax.
+    """
+    try:
+        return _ENVIRONMENT.get_template(template).render(**variables)
+    except (UndefinedError, SecurityError) as error:
+        raise InputError(f"Template {_place(error, template)}: {error}.") from None
+    except TemplateSyntaxError as error:
+        raise InputError(f"Template {error.name} line {error.lineno}: {error.message}.") from None
+
+
+def _place(error: Exception, template: str) -> str:
+    """The template and line where rendering stopped, which may be one that `template` includes."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith(".j2")]
+    return f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else template

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from circuits.errors import InputError
 
-_PROGRAMS = re.compile(r"^\s*(\.control|\.endc|shell|system|source|\.inc(lude)?|\.lib)\b", re.IGNORECASE)
+_PROGRAMS = re.compile(
+    r"^[ \t]*(\.control|\.endc|shell|system|source|\.inc(lude)?|\.lib)\b", re.IGNORECASE | re.MULTILINE
+)
 _SUBCKT = re.compile(r"^\s*\.subckt\s+(\S+)\s*(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -15,6 +17,8 @@ def refuse_programs(text: str, name: str, folder: Path | None = None) -> None:
 
     `folder` is where the text comes from; None allows no file at all.
     """
+    if not _PROGRAMS.search(text):
+        return
     for number, line in enumerate(text.splitlines(), start=1):
         match = _PROGRAMS.match(line)
         if match and not _stays_inside(line, folder):
@@ -72,6 +76,8 @@ class Model:
     @property
     def text(self) -> str:
         """The file's text."""
+        if self.file.endswith(".osdi"):
+            raise InputError(f"{self.file} is an OSDI library, which is not read: wrap the model into a .subckt file.")
         try:
             return Path(self.file).read_text()
         except (OSError, UnicodeDecodeError) as error:

@@ -56,6 +56,7 @@ def comparison_table(
     The nodal engine takes all factors and `seeds` chips, ngspice one factor of each size and one chip.
     InputError for bad arguments, and where ngspice is asked for and missing.
     """
+    seeds_of(seeds)
     matrices = damped_factors(factors, damping)
     sample = _contests("spice", SPICE, one_of_each_size(matrices)) if spice else []
     # ngspice first: where it is missing, that is said before minutes of work.

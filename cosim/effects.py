@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuits import Conditioning, Hardware, InputError
-from circuits.errors import check_whole
+from cosim.backends import BACKENDS
 from cosim.solution import Array
 from cosim.sweep import with_field
 from cosim.tasks import Done, ignore, map_tasks
@@ -100,7 +100,6 @@ def effects_table(
     `damping` [-] is relative to the mean diagonal. Effects that the backend does not simulate have no row;
     calls that failed are counted in theirs. InputError for bad arguments and where no effect is left.
     """
-    check_whole("sides", sides, 1, 2**20)
     matrices = damped_factors(factors, damping)
     cases = [(effect, word) for effect in effects if effect.runs_in(backend) for word in CONDITIONINGS]
     if not cases:
@@ -132,7 +131,13 @@ def full_table(
     spice: bool = True,
     done: Done = ignore,
 ) -> list[dict[str, Any]]:
-    """`effects_table`, and with `spice` the effects that `backend` leaves out, in ngspice on one chip."""
+    """`effects_table`, and with `spice` the effects that `backend` leaves out, in ngspice on one chip.
+
+    InputError for bad arguments, and where ngspice is needed and missing.
+    """
+    seeds_of(seeds)
+    if backend not in BACKENDS:
+        raise InputError(f"Unknown backend {backend!r}: the known ones are {', '.join(BACKENDS)}.")
     inside = [effect for effect in effects if effect.runs_in(backend)]
     outside = [effect for effect in effects if spice and not effect.runs_in(backend)]
     # ngspice first: where it is missing, that is said before minutes of work.

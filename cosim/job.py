@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from circuits.errors import InputError
+from circuits.vendor import refuse_programs
 from cosim.settle import Limits, Settled, Waveforms, settle
 from cosim.solution import Array, Status
 
@@ -26,6 +28,8 @@ class Job:
     """(k,) [s] when each right-hand side is read."""
     limits: Limits
     """What the outputs are judged by."""
+    trust: bool = False
+    """Whether lines of the deck that ngspice runs as programs are let through."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,11 @@ def run_job(job: Job) -> Outcome:
         os._exit(POISONED)  # the pool starts a new process and runs this job there
     started = time.monotonic()
     try:
+        if not job.trust:
+            refuse_programs(job.deck, "The netlist")
         waveforms = run(job.deck, job.probes, float(job.ends[-1]))
+    except InputError as error:
+        return failed(job, str(error))
     except SimulationError as error:
         _poisoned = error.poisoned
         return failed(job, str(error))

@@ -98,7 +98,13 @@ class _Run:
             array = array.during(self.call + int(columns[0]))
         inputs = self.array.inputs(self.rhs, self.scale, self.call)[:, columns]
         stimulus = self.array.stimulus(inputs)
-        return Job(array.netlist.deck(stimulus), array.netlist.outputs, stimulus.ends, self.array.limits)
+        return Job(
+            array.netlist.deck(stimulus),
+            array.netlist.outputs,
+            stimulus.ends,
+            self.array.limits,
+            array.hardware.trusted,
+        )
 
     def take(self, columns: np.ndarray, outcome: Outcome) -> None:
         """Keep what a transient gave."""

@@ -29,7 +29,10 @@ class Trial:
     matrices: dict[str, Array]
     """(n, n) [-] by name."""
     sides: int
-    """k [-]: right-hand sides of a matrix, standard normal."""
+    """k [-], 1 or more: right-hand sides of a matrix, standard normal."""
+
+    def __post_init__(self) -> None:
+        check_whole("sides", self.sides, 1, 2**20)
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,14 @@ def damped_factors(factors: Mapping[str, Array], damping: float) -> dict[str, Ar
     check_range("damping", damping, 0.0, 1e6)
     if not factors:
         raise InputError("There are no factors to try: give at least one matrix.")
-    checked = {name: check_matrix(matrix) for name, matrix in factors.items()}
-    return {name: a + damping * a.diagonal().mean() * np.eye(len(a)) for name, a in checked.items()}
+    return {name: _damped(np.asarray(matrix, dtype=np.float64), damping) for name, matrix in factors.items()}
+
+
+def _damped(matrix: Array, damping: float) -> Array:
+    # A factor of few examples or of dead inputs is singular; only what is programmed has to be regular.
+    if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]:
+        matrix = matrix + damping * matrix.diagonal().mean() * np.eye(len(matrix))
+    return check_matrix(matrix)
 
 
 def seeds_of(count: int) -> range:

@@ -33,6 +33,10 @@ CONFIGURATIONS: dict[str, Hardware] = {
 """Every kind of linear netlist by name."""
 WIRED_LIMIT = 32
 """Largest matrix that is compared with wires: every segment costs seconds a time point beyond it."""
+STORING_LIMIT = 13
+"""Largest matrix that is compared with capacitors along its wires: 4 n^2 of them are as many modes."""
+BATCH = 6
+"""Comparisons prepared at once."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,20 @@ def agreements(
     chosen = [(name, key) for name in names for key in matrices if affordable(name, len(matrices[key]))]
     pool = SpicePool(workers)
     try:
-        prepared = [prepare(matrices[key], CONFIGURATIONS[name], accuracy) for name, key in chosen]
-        runs = pool.map(run_waveforms, [job for job, _ in prepared])
-        for (name, key), (job, circuit), waveforms in zip(chosen, prepared, runs, strict=True):
-            settled, anywhere = compare(job, circuit, waveforms)
-            yield Agreement(name, key, len(matrices[key]), settled, anywhere, len(waveforms.times))
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            prepared = [prepare(matrices[key], CONFIGURATIONS[name], accuracy) for name, key in batch]
+            runs = pool.map(run_waveforms, [job for job, _ in prepared])
+            for (name, key), (job, circuit), waveforms in zip(batch, prepared, runs, strict=True):
+                settled, anywhere = compare(job, circuit, waveforms)
+                yield Agreement(name, key, len(matrices[key]), settled, anywhere, len(waveforms.times))
     finally:
         pool.close()
 
 
 def affordable(name: str, size: int) -> bool:
     """Whether a configuration is compared at this size."""
-    return size <= WIRED_LIMIT or CONFIGURATIONS[name].wires.ideal
+    wires = CONFIGURATIONS[name].wires
+    if wires.ideal:
+        return True
+    return size <= (WIRED_LIMIT if wires.resistive else STORING_LIMIT)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from circuits import InputError
-from cosim.check import check_matrix
 from training.data import load_dataset
 from training.kfac import KFAC
 from training.loop import shuffled_batches
@@ -35,7 +34,7 @@ def read_factors(file: Path) -> dict[str, Array]:
         raise InputError(f"{file} cannot be read: expected an .npz file of matrices.") from None
     if not factors:
         raise InputError(f"{file} holds no factor: its names must end in /A or /G.")
-    return {name: check_matrix(matrix) for name, matrix in factors.items()}
+    return factors
 
 
 def train_factors(steps: int = STEPS, seed: int = 0) -> dict[str, Array]:

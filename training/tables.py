@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -23,6 +24,9 @@ Damping = Annotated[float, typer.Option(help="Added to the diagonal, relative to
 Spice = Annotated[bool, typer.Option(help="Also what needs ngspice, on one chip.")]
 Shown = Annotated[bool, typer.Option("--progress/--no-progress", help="Progress bar.")]
 Rows = Sequence[Mapping[str, Any]]
+
+WIDTH = 110
+"""Characters in a line where the output is no terminal: enough for every figure."""
 
 
 def effects(
@@ -135,9 +139,12 @@ def _clock(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
 
 def _show(title: str, lines: Rows, out: Path) -> None:
     console, table = Console(), Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    if not console.is_terminal:
+        console.width = WIDTH
     for name, value in lines[0].items():
         text = isinstance(value, str)
-        table.add_column(name, justify="left" if text else "right", no_wrap=text)
+        # Rich takes a unit in brackets for markup.
+        table.add_column(escape(name), justify="left" if text else "right", no_wrap=text)
     for line in lines:
         table.add_row(*(_text(name, value) for name, value in line.items()))
     console.print(table)
@@ -147,4 +154,4 @@ def _show(title: str, lines: Rows, out: Path) -> None:
 def _text(name: str, value: Any) -> str:
     if name in ("settled", "refused") or name.startswith("stable"):
         return f"{value:.1%}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
