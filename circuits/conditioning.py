@@ -22,8 +22,9 @@ class Conditioning:
     """Jacobi equilibration D^-1/2 A D^-1/2, so that the diagonal is 1 [-]. It needs a positive diagonal:
     a matrix without one is programmed as it is."""
     shift: float | None = None
-    """delta [-], 0 or more, of the largest entry: added to the diagonal against what quantisation takes away.
-    None matches it to the step: 2 sqrt(n / 12) steps, twice the norm of the quantisation noise."""
+    """delta [-], 0 or more, of the largest entry: added to the diagonal against what quantisation takes away, by a
+    resistor from each output to its row, so that it costs the cells no range. None matches it to the step:
+    2 sqrt(n / 12) steps, twice the size that white quantisation noise would have."""
 
     def __post_init__(self) -> None:
         check_whole("Conditioning.deflate", self.deflate, 0, 4)
@@ -44,7 +45,8 @@ class Conditioning:
         scale = 1 / np.sqrt(diagonal) if equilibrate else np.ones(len(matrix))
         scaled = deflated * np.outer(scale, scale)
         shift = self._shift(cell, len(matrix)) * np.abs(scaled).max()
-        return Conditioned(scaled + shift * np.eye(len(matrix)), scale, directions, eigenvalues[:-1])
+        shifted = scaled + shift * np.eye(len(matrix))
+        return Conditioned(shifted, scale, directions, eigenvalues[:-1], float(shift))
 
     def _dominant(self, matrix: Array) -> tuple[Array, Array]:
         """(r + 1,) eigenvalues, largest first, the last one for the directions that stay; (n, r) eigenvectors."""
@@ -71,13 +73,20 @@ class Conditioned:
     """
 
     matrix: Array
-    """(n, n) [-] the matrix that the array holds."""
+    """(n, n) [-] the matrix that the circuit solves."""
     scale: Array
     """(n,) [-] D: diagonal to the power -1/2."""
     directions: Array
     """(n, r) [-] v_i, orthonormal."""
     eigenvalues: Array
     """(r,) [-] w_i of the directions."""
+    shift: float = 0.0
+    """[-] delta, what the circuit adds to the diagonal of the array."""
+
+    @property
+    def programmed(self) -> Array:
+        """(n, n) [-] the matrix that the array holds: without the shift."""
+        return self.matrix - self.shift * np.eye(len(self.matrix))
 
     def enter(self, rhs: Array) -> Array:
         """(n, k) what the circuit solves for, in the coordinates of the array."""

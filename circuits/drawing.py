@@ -37,8 +37,8 @@ class DrawnArray:
     def of(cls, name: str, sign: str, ends: tuple[str, str], conductance: Array, part: RramCell, wires: Wires) -> Self:
         """The array of conductances (rows, columns) [S]; `ends` are the node names of row ports and drivers."""
         rows, columns = conductance.shape
-        seen = conductance / (1 + conductance * part.r_on)
-        if wires.ideal or not wires.resistive:
+        seen = conductance / (1 + conductance * part.series)
+        if wires.ideal:
             return cls(name, sign, *ends, rows, columns, _cells(conductance), None, seen.sum(axis=1))
         # More BLAS threads than one wait for each other on busy cores, and take many times as long.
         with threadpool_limits(limits=1, user_api="blas"):

@@ -26,6 +26,8 @@ class Conductances:
     """[S] conductance that stands for 1 in the matrix."""
     g_in: float
     """[S] conductance between each input and its row; the matrix entry of largest size has the same."""
+    g_shift: float = 0.0
+    """[S] conductance between each output and its row, outside the arrays; it adds to the matrix's diagonal."""
 
     @property
     def matrix(self) -> Array:

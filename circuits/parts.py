@@ -49,6 +49,11 @@ class RramCell:
         """Whether the cell is a resistor, with or without another in series."""
         return self.access != "mos" and math.isinf(self.v_sinh) and self.model is None
 
+    @property
+    def series(self) -> float:
+        """[ohm] what stands in series with the memory: nothing without an access transistor."""
+        return 0.0 if self.access == "none" else self.r_on
+
     def linear(self) -> Self:
         """The cell for small voltages: ohmic, the transistor as its on-resistance."""
         access = "resistor" if self.access == "mos" else self.access

@@ -6,10 +6,15 @@ from pathlib import Path
 
 from circuits.errors import InputError
 
+# ngspice takes whatever begins with .inc for an include, runs what follows *#, and has parts that start programs.
 _PROGRAMS = re.compile(
-    r"^[ \t]*(\.control|\.endc|shell|system|source|\.inc(lude)?|\.lib)\b", re.IGNORECASE | re.MULTILINE
+    r"^[ \t]*(?:(?:\.control|\.endc|shell|system|source|\.lib)\b|\.inc|\*#)|\b(?:d_process|d_cosim)\b",
+    re.IGNORECASE | re.MULTILINE,
 )
+_INCLUDE = re.compile(r"^\s*\.inc\w*\s+(\S+)\s*$", re.IGNORECASE)
 _SUBCKT = re.compile(r"^\s*\.subckt\s+(\S+)\s*(.*)$", re.IGNORECASE | re.MULTILINE)
+_WRAPPER = "opamp"
+"""The subcircuit that the op-amp template itself defines."""
 
 
 def refuse_programs(text: str, name: str, folder: Path | None = None) -> None:
@@ -20,7 +25,7 @@ def refuse_programs(text: str, name: str, folder: Path | None = None) -> None:
     if not _PROGRAMS.search(text):
         return
     for number, line in enumerate(text.splitlines(), start=1):
-        match = _PROGRAMS.match(line)
+        match = _PROGRAMS.search(line)
         if match and not _stays_inside(line, folder):
             raise InputError(
                 f"{name} line {number} ({line.strip()[:60]!r}) would let ngspice run commands or read files elsewhere: "
@@ -30,11 +35,31 @@ def refuse_programs(text: str, name: str, folder: Path | None = None) -> None:
 
 def _stays_inside(line: str, folder: Path | None) -> bool:
     """Whether the line includes a file of the folder it stands in."""
-    words = line.split()
-    if folder is None or len(words) < 2 or not words[0].lower().startswith((".inc", ".lib")):
-        return False
-    target = (folder / words[1].strip("\"'")).resolve()
-    return target.is_relative_to(folder.resolve()) and target.is_file()
+    target = _included(line, folder)
+    return folder is not None and target is not None and target.is_relative_to(folder.resolve()) and target.is_file()
+
+
+def _included(line: str, folder: Path | None) -> Path | None:
+    match = _INCLUDE.match(line)
+    return (folder / match[1].strip("\"'")).resolve() if match and folder else None
+
+
+def _read(path: Path, trust: bool, depth: int = 0) -> str:
+    """The text of a file, checked unless `trust`, with what it includes in place and without its .end lines."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The model file {path} cannot be read: {error}.") from None
+    if depth > 20:
+        raise InputError(f"{path}: files include each other more than 20 deep.")
+    if not trust:
+        refuse_programs(text, str(path), path.parent)
+    lines = []
+    for line in text.splitlines():
+        target = _included(line, path.parent)
+        # ngspice looks for a relative name in its own working directory, so the lines themselves are put here.
+        lines.append(_read(target, trust, depth + 1) if target else line)
+    return "\n".join(line for line in lines if line.strip().lower() != ".end")
 
 
 @dataclass(frozen=True)
@@ -60,12 +85,13 @@ class Model:
     def __post_init__(self) -> None:
         text = self.text
         path = Path(self.file)
-        if not self.trust:
-            refuse_programs(text, str(path), path.parent)
-        found = {name.lower(): rest for name, rest in _SUBCKT.findall(text)}
+        joined = re.sub(r"\n\s*\+", " ", text)
+        found = {name.lower(): rest for name, rest in _SUBCKT.findall(re.sub(r"[ \t]*=[ \t]*", "=", joined))}
         if self.subckt.lower() not in found:
             known = ", ".join(found) or "none"
             raise InputError(f"{path} has no .subckt {self.subckt!r}: it has {known}.")
+        if _WRAPPER in found:
+            raise InputError(f"{path}: .subckt {_WRAPPER} is the name of ohmvert's own op-amp: give it another one.")
         ports = [word for word in found[self.subckt.lower()].split() if "=" not in word]
         ports = ports[: next((i for i, word in enumerate(ports) if word.lower() in ("params:", "param:")), len(ports))]
         if len(ports) != len(self.pins):
@@ -75,13 +101,10 @@ class Model:
 
     @property
     def text(self) -> str:
-        """The file's text."""
+        """The file's text, what it includes in place."""
         if self.file.endswith(".osdi"):
             raise InputError(f"{self.file} is an OSDI library, which is not read: wrap the model into a .subckt file.")
-        try:
-            return Path(self.file).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"The model file {self.file} cannot be read: {error}.") from None
+        return _read(Path(self.file), self.trust)
 
     def nodes(self, **wiring: str) -> str:
         """The nodes of a call in the order of the pins; InputError for a pin without a node."""

@@ -43,7 +43,8 @@ class AnalogArray:
     def program(cls, matrix: Array, hardware: Hardware, conditioning: Conditioning, write: int = 0) -> Self:
         """Condition and encode a checked matrix, and write it."""
         conditioned = conditioning.apply(matrix, hardware.cell)
-        target = encode(conditioned.matrix, hardware.cell)
+        target = encode(conditioned.programmed, hardware.cell)
+        target = replace(target, g_shift=conditioned.shift * target.unit)
         return cls(hardware, conditioned, target.written(hardware, write), write)
 
     def during(self, call: int) -> Self:
@@ -107,7 +108,8 @@ class AnalogArray:
     def limits(self) -> Limits:
         """What settled outputs are judged by; a right-hand side of zeros stays below the floor."""
         opamp = self.hardware.opamp
-        return Limits(TOLERANCE, floor=0.1 * self.hardware.v_max, swing=opamp.swing, slew=opamp.slew)
+        swing = min(opamp.swing, opamp.model.supply) if opamp.model else opamp.swing
+        return Limits(TOLERANCE, floor=0.1 * self.hardware.v_max, swing=swing, slew=opamp.slew)
 
     @property
     def rise(self) -> float:

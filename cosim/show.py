@@ -58,7 +58,7 @@ def _header(array: AnalogArray, scale: Array, hardware_name: str, rhs: Array, ex
         f"          {array.hardware.opamp}",
         f"          {array.hardware.wires}",
         f"          {array.hardware.programming}",
-        "mapping:  the array holds A_c = D (A - deflated) D + delta I, with D_i = 1/sqrt(diagonal) or 1;",
+        "mapping:  it solves A_c = D (A - deflated) D + delta I, D_i = 1/sqrt(diagonal) or 1, delta as Rshift;",
         f"          {conditioned.directions.shape[1]} eigenvector(s) V deflated and solved digitally, inputs carry",
         "          D (b - V V' b) * scale",
         f"          conductance for 1: {conductances.unit:.6g} S; input conductance: {conductances.g_in:.6g} S",

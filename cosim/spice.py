@@ -15,6 +15,8 @@ CHUNK = 40_000
 """Cells times right-hand sides in one transient, so that the jobs of a step fill all workers."""
 RESCALE = 0.25
 """What the input of a railed right-hand side is multiplied by before it runs again."""
+SATURATED = 0.25
+"""A vendor's op-amp counts as railed when its outputs are this part of the largest away from the linear reading."""
 ATTEMPTS = 4
 """How often a right-hand side runs at the most."""
 
@@ -111,11 +113,23 @@ class _Run:
         settled = outcome.settled
         self.volts[:, columns] = settled.volts
         self.settling_time[columns] = settled.settling_time
-        for j, status in zip(columns, settled.statuses, strict=True):
-            self.statuses[j] = status
+        saturated = self._saturated(columns)
+        for j, status, bent in zip(columns, settled.statuses, saturated, strict=True):
+            self.statuses[j] = Status.RAILED if bent and status is Status.SETTLED else status
+        if saturated.any():
+            self.messages.append("The op-amp model saturates before its supply: set OpAmp.swing to where it does.")
         self.messages += [outcome.message, *settled.details]
         self.time_points += outcome.time_points
         self.seconds += outcome.seconds
+
+    def _saturated(self, columns: np.ndarray) -> np.ndarray:
+        """(columns,) whether a vendor's model settled far from the linear reading: its own limits are not known."""
+        if self.array.hardware.opamp.model is None:
+            return np.zeros(len(columns), dtype=bool)
+        inputs = self.array.inputs(self.rhs, self.scale, self.call)[:, columns]
+        expected = self.array.gain @ inputs + self.array.offset[:, None]
+        apart = np.abs(self.volts[:, columns] - expected).max(axis=0)
+        return np.asarray(apart > SATURATED * np.abs(expected).max(axis=0))
 
     def solution(self) -> Solution:
         """Volts become values; a column without a SETTLED verdict becomes nan."""
