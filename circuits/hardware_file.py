@@ -1,13 +1,12 @@
 """Hardware by name: a preset, or a TOML file that changes fields of one."""
 
-import tomllib
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from circuits.errors import InputError
 from circuits.hardware import Hardware
+from circuits.toml_file import check_names, read_toml
 from circuits.vendor import Model
 
 
@@ -22,15 +21,10 @@ def load_hardware(name: str, trust: bool = False) -> Hardware:
     if not name.endswith(".toml"):
         return Hardware.preset(name)
     path = Path(name)
-    try:
-        table = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is no TOML: {error}.") from None
+    table = read_toml(path)
     hardware = Hardware.preset(table.pop("preset", "default"))
     for key, value in table.items():
-        _check_field(f"{path}", hardware, key)
+        check_names(f"{path}", [key], (f.name for f in fields(hardware)))
         part = _change(f"{path} [{key}]", getattr(hardware, key), value, path.parent, trust)
         hardware = replace(hardware, **{key: part})
     return hardware
@@ -42,7 +36,7 @@ def _change(where: str, part: Any, values: Any, folder: Path, trust: bool) -> An
         return values
     changed = {}
     for key, value in values.items():
-        _check_field(where, part, key)
+        check_names(where, [key], (f.name for f in fields(part)))
         changed[key] = _model(where, value, folder, trust) if key == "model" else value
     return replace(part, **changed)
 
@@ -54,10 +48,3 @@ def _model(where: str, values: dict[str, Any], folder: Path, trust: bool) -> Mod
         raise InputError(f"{where}: a model has file, subckt, pins and supply; check {(missing + unknown)[0]!r}.")
     path = str(folder / values["file"])
     return Model(**{**values, "file": path, "pins": tuple(values["pins"]), "trust": trust})
-
-
-def _check_field(where: str, part: Any, name: str) -> None:
-    known = [f.name for f in fields(part)]
-    if name not in known:
-        near = get_close_matches(name, known) or known
-        raise InputError(f"{where}: unknown field {name!r}; did you mean {', '.join(near)}?")

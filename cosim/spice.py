@@ -115,7 +115,7 @@ class _Run:
         self.settling_time[columns] = settled.settling_time
         saturated = self._saturated(columns)
         for j, status, bent in zip(columns, settled.statuses, saturated, strict=True):
-            self.statuses[j] = Status.RAILED if bent and status is Status.SETTLED else status
+            self.statuses[j] = Status.RAILED if bent and status in (Status.SETTLED, Status.NOT_SETTLED) else status
         if saturated.any():
             self.messages.append("The op-amp model saturates before its supply: set OpAmp.swing to where it does.")
         self.messages += [outcome.message, *settled.details]

@@ -1,10 +1,8 @@
 """Circuit sweeps: a TOML file says what varies, every combination becomes a row."""
 
 import itertools
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from circuits import Hardware, InputError
 from circuits.matrices import make_matrix
+from circuits.toml_file import check_names, read_toml
 from cosim.backends import BACKENDS, Backend, open_backend
 from cosim.solution import Solution
 
@@ -45,19 +44,14 @@ class Sweep:
     @classmethod
     def read(cls, path: Path) -> Self:
         """The sweep of a TOML file; InputError names what cannot be used."""
-        try:
-            table = tomllib.loads(path.read_text())
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path} is no TOML: {error}.") from None
-        _check_names(f"{path}", table, TABLES)
+        table = read_toml(path)
+        check_names(f"{path}", table, TABLES)
         missing = [name for name in TABLES if name not in table]
         if missing:
             raise InputError(f"{path} lacks {', '.join(missing)}.")
         if table["backend"] not in BACKENDS:
             raise InputError(f"{path}: unknown backend {table['backend']!r}, known are {', '.join(BACKENDS)}.")
-        _check_names(f"{path} [plot]", table["plot"], [f.name for f in fields(Plot)])
+        check_names(f"{path} [plot]", table["plot"], [f.name for f in fields(Plot)])
         return cls(**{**table, "plot": Plot(**table["plot"])})
 
     def points(self) -> list[dict[str, Any]]:
@@ -108,9 +102,9 @@ def with_field(hardware: Hardware, name: str, value: Any) -> Hardware:
         if part not in known:
             raise InputError(f"Unknown hardware part {part!r}: the known ones are {', '.join(known)}.")
         inner = getattr(hardware, part)
-        _check_names(f"hardware part {part!r}", {field: value}, [f.name for f in fields(inner)])
+        check_names(f"hardware part {part!r}", {field: value}, [f.name for f in fields(inner)])
         return replace(hardware, **{part: replace(inner, **{field: value})})
-    _check_names("hardware", {field: value}, known)
+    check_names("hardware", {field: value}, known)
     return replace(hardware, **{field: value})
 
 
@@ -127,10 +121,3 @@ def _measured(solution: Solution, exact: np.ndarray) -> dict[str, Any]:
         "wall_s": stats.seconds,
         "netlist": stats.digest,
     }
-
-
-def _check_names(where: str, given: dict[str, Any], known: Any) -> None:
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, list(known)) or list(known)
-            raise InputError(f"{where}: unknown field {name!r}; did you mean {', '.join(near)}?")

@@ -1,46 +1,31 @@
 """A sweep file becomes a CSV file and a plot; a half-written file never takes the place of a whole one."""
 
-import csv
 import math
-import os
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
-from circuits import InputError
 from cosim.sweep import Sweep
+from cosim.table_files import Rows, check_out, write_table
 
 
 def run_sweep_file(file: Path, out: Path, progress: bool = True) -> None:
     """Run a sweep into `out` (.csv) and the plot beside it (.png)."""
-    if out.suffix != ".csv":
-        raise InputError(f"The table {out} must end in .csv.")
+    check_out(out)
     sweep = Sweep.read(file)
     console = Console(stderr=True)
     with Progress(console=console, disable=not progress) as bars:
         bar = bars.add_task(file.stem, total=len(sweep.points()))
         rows = sweep.run(lambda count: bars.advance(bar, count))
-    part = out.with_suffix(".part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        draw(sweep, rows, out.with_suffix(".png"))
-        os.replace(part, out)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}.") from None
+    write_table(rows, out, lambda found: draw(sweep, found))
     console.print(f"{len(rows)} rows in {out}, plot in {out.with_suffix('.png')}", soft_wrap=True)
 
 
-def draw(sweep: Sweep, rows: list[dict[str, Any]], path: Path) -> None:
+def draw(sweep: Sweep, rows: Rows) -> Figure:
     """A panel for each column of the plot, logarithmic axes, a line for each series; failed rows are left out."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(5.5 * len(sweep.plot.y), 4), layout="constrained")
     panels = figure.subplots(1, len(sweep.plot.y), squeeze=False)[0]
     for panel, column in zip(panels, sweep.plot.y, strict=True):
@@ -52,10 +37,10 @@ def draw(sweep: Sweep, rows: list[dict[str, Any]], path: Path) -> None:
         if sweep.plot.series:
             panel.legend()
     figure.suptitle(sweep.title)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
-def _series(sweep: Sweep, rows: list[dict[str, Any]], column: str) -> dict[str, list[tuple[float, float]]]:
+def _series(sweep: Sweep, rows: Rows, column: str) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
         if math.isfinite(row[column]):
