@@ -27,7 +27,7 @@ ACCURACIES = {
     # small, fast arrays look unsettled; twelve steps a period let oscillating modes settle to 1e-6 too.
     "default": Accuracy("method=trap xmu=0.3 reltol=1e-3 abstol=1e-12 vntol=1e-6 chgtol=1e-14", 12, lead=False),
     # Whole waveforms to 1e-6 of the largest voltage, at a hundred times the time points.
-    "tight": Accuracy("method=trap reltol=3e-9 abstol=1e-16 vntol=1e-14 chgtol=1e-22 trtol=1", 1000, lead=True),
+    "tight": Accuracy("method=trap reltol=3e-9 abstol=1e-16 vntol=1e-14 chgtol=1e-22 trtol=1", 3000, lead=True),
 }
 """Named settings: 'default' for settled volts, 'tight' for waveforms."""
 
