@@ -19,6 +19,10 @@ class Programmed:
         self.backend = backend
         self.matrix = matrix
         """(n, n) float64: the matrix that was asked for."""
+        self.write = 0
+        """How many matrices the backend had programmed before."""
+        self.calls = 0
+        """INV calls so far; with `write` and the hardware's seed it decides what is drawn at random."""
 
     def solve(self, rhs: ArrayLike, *, throw: bool = True) -> Solution:
         """Solve for rhs (n,) or (n, k); see `Backend.solve_many`."""
@@ -43,6 +47,8 @@ class Backend(ABC):
 
     engine_seconds: float = 0.0
     """Wall time [s] since opening in which a circuit simulator ran; 0 for a backend without one."""
+    writes: int = 0
+    """Matrices programmed so far: a resumed run sets it to what it was."""
 
     def program(self, matrix: ArrayLike) -> Programmed:
         """Program one matrix (n, n), dimensionless. InputError where it cannot be used."""
@@ -51,6 +57,19 @@ class Backend(ABC):
     @abstractmethod
     def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
         """Program several matrices at once."""
+
+    def restore(self, matrix: ArrayLike, write: int, calls: int = 0) -> Programmed:
+        """A matrix as it was programmed as the `write`-th, after so many INV calls; `writes` stays as it is.
+
+        Its next solve gives the same bits as that one did.
+        """
+        before, self.writes = self.writes, write
+        try:
+            programmed = self.program(matrix)
+        finally:
+            self.writes = before
+        programmed.calls = calls
+        return programmed
 
     def solve_many(self, requests: Sequence[tuple[Programmed, ArrayLike]], *, throw: bool = True) -> list[Solution]:
         """Solutions in the order of the requests (programmed, rhs of shape (n,) or (n, k)).

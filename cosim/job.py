@@ -1,6 +1,5 @@
 """A SPICE job: a pure function from netlist text, probes and read-out times to volts, for any process."""
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -52,13 +51,16 @@ def failed(job: Job, message: str, seconds: float = 0.0) -> Outcome:
     return Outcome(nothing, seconds=seconds, message=message)
 
 
+def is_poisoned() -> bool:
+    """Whether the ngspice of this process would fail with every further circuit."""
+    return _poisoned
+
+
 def run_job(job: Job) -> Outcome:
     """Run a job in this process; a simulation that fails is an outcome, not an exception."""
     from cosim.ngspice import SimulationError, run
 
     global _poisoned
-    if _poisoned:
-        os._exit(POISONED)  # the pool starts a new process and runs this job there
     started = time.monotonic()
     try:
         if not job.trust:

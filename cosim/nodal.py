@@ -22,6 +22,7 @@ class OnArray:
         self.backend = backend
         self.matrix = matrix
         self.array = array
+        self.write = array.write
         self.calls = 0
 
     def residual(self, value: Array, rhs: Array) -> Array:
@@ -70,20 +71,19 @@ class AnalogBackend(Backend):
     def __init__(self, hardware: Hardware | None = None, conditioning: Conditioning | None = None) -> None:
         self.hardware = hardware or Hardware()
         self.conditioning = conditioning or Conditioning()
-        self._writes = 0
 
     def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
         """Condition, encode and write every matrix, and read its netlist."""
         return [self._program(matrix) for matrix in [check_matrix(matrix) for matrix in matrices]]
 
     def _program(self, matrix: Array) -> Programmed:
-        array = AnalogArray.program(matrix, self.hardware, self.conditioning, self._writes)
-        self._writes += 1
+        array = AnalogArray.program(matrix, self.hardware, self.conditioning, self.writes)
+        self.writes += 1
         return AnalogProgrammed(self, matrix, array)
 
     def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:
-        array = MultiplyArray.of(matrix, self.hardware, self._writes)
-        self._writes += 1
+        array = MultiplyArray.of(matrix, self.hardware, self.writes)
+        self.writes += 1
         return AnalogMultiply(self, matrix, array)
 
     def _multiply(self, requests: list[tuple[OnArray, Array]]) -> list[Solution]:

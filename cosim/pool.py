@@ -1,65 +1,127 @@
-"""Worker processes for SPICE jobs: each has its own ngspice, and its crash costs its own job only."""
+"""Worker processes on this machine: each has its own ngspice, and its crash costs its own task only."""
 
 import os
-import signal
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import TypeVar
+from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from circuits.errors import InputError
-from cosim.job import POISONED, Job, Outcome, failed, run_job
+from cosim.executor import Executor, TaskError
+from cosim.job import POISONED
+from cosim.workers import GIVEN_UP, Thrown, run_batch, start_worker
 
-T = TypeVar("T")
-JOBS_PER_WORKER = 2000
+TASKS_PER_WORKER = 2000
 """ngspice keeps 8 to 16 kB of every circuit: a worker is replaced before that adds up."""
+MEMORY_PER_WORKER = 2e9
+"""[bytes] resident memory above which a worker is replaced before its next task."""
+RETRIES = 3
+"""How often a task that lost its worker or its time is tried again."""
+BATCH = 4
+"""Cheap items are grouped into at least so many messages a worker."""
 
 
-class SpicePool:
-    """Runs jobs on worker processes and returns outcomes in the order of the jobs."""
+class SpicePool(Executor):
+    """Spawned processes that import nothing of the caller's script.
 
-    def __init__(self, workers: int | None = None, timeout: float = 600.0) -> None:
-        workers = os.cpu_count() or 1 if workers is None else workers
-        if not isinstance(workers, int) or workers < 1:
+    Args:
+        workers: processes, one a core where None.
+        timeout: [s] that one item may take before its process is stopped.
+        retries: how often an item that lost its worker or its time is tried again on another.
+        memory: [bytes] of resident memory above which a worker is replaced.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        timeout: float = 600.0,
+        retries: int = RETRIES,
+        memory: float = MEMORY_PER_WORKER,
+    ) -> None:
+        super().__init__()
+        self.workers = os.cpu_count() or 1 if workers is None else workers
+        if not isinstance(self.workers, int) or isinstance(workers, bool) or self.workers < 1:
             raise InputError(f"workers = {workers!r} must be a whole number of 1 or more.")
-        if not timeout > 0:
-            raise InputError(f"timeout = {timeout!r} s must be above 0.")
-        self.timeout = timeout
+        if not 0 < timeout < float("inf"):
+            raise InputError(f"timeout = {timeout!r} s must be a finite time above 0.")
+        self.timeout, self.retries = timeout, retries
         self._pool = ProcessPool(
-            max_workers=workers, max_tasks=JOBS_PER_WORKER, initializer=_start_worker, context=_Context()
+            max_workers=self.workers,
+            max_tasks=TASKS_PER_WORKER,
+            initializer=start_worker,
+            initargs=[memory],
+            context=_Context(),
         )
 
-    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Run all jobs, the longest first; a worker that dies or hangs fails its own job."""
-        order = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].deck) * len(jobs[i].ends))
-        futures = {i: self._pool.schedule(run_job, args=(jobs[i],), timeout=self.timeout) for i in order}
+    def _execute(
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        costs: Sequence[float],
+        progress: Callable[[], None] | None,
+    ) -> list[Any]:
+        tasks = _Tasks(function, items, progress)
+        waiting = {self._schedule(tasks, batch): batch for batch in _batches(costs, BATCH * self.workers)}
         try:
-            return [self._outcome(job, futures[i]) for i, job in enumerate(jobs)]
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    for batch in self._take(tasks, waiting.pop(future), future):
+                        waiting[self._schedule(tasks, batch)] = batch
         except BaseException:
-            for future in futures.values():
+            for future in waiting:
                 future.cancel()
             raise
+        return tasks.results
 
-    def map(self, function: "Callable[[Job], T]", jobs: Sequence[Job]) -> Iterator[T]:
-        """`function` of every job, in order, as they come; its exceptions come through."""
-        futures = [self._pool.schedule(function, args=(job,), timeout=self.timeout) for job in jobs]
-        for future in futures:
-            yield future.result()
+    def _schedule(self, tasks: "_Tasks", batch: list[int]) -> "Future[list[Any]]":
+        future: Future[list[Any]] = self._pool.schedule(
+            run_batch,
+            args=(tasks.function, [tasks.items[i] for i in batch]),
+            timeout=self.timeout * len(batch),
+        )
+        return future
 
-    def _outcome(self, job: Job, future: "Future[Outcome]") -> Outcome:
+    def _take(self, tasks: "_Tasks", batch: list[int], future: "Future[list[Any]]") -> list[list[int]]:
+        """Keep the results of a finished batch; the batches that are still to be run in its place."""
         try:
-            return future.result()
+            results = future.result()
         except TimeoutError:
-            return failed(job, f"The simulation took longer than {self.timeout:g} s and was stopped.", self.timeout)
+            self.counts["timed out"] += 1
+            why = f"The simulation took longer than {self.timeout:g} s and was stopped"
         except ProcessExpired as error:
-            if error.exitcode == POISONED:
-                return self._outcome(job, self._pool.schedule(run_job, args=(job,), timeout=self.timeout))
-            return failed(job, f"The worker process died (exit code {error.exitcode}).")
+            if error.exitcode in GIVEN_UP:
+                self.counts["poisoned" if error.exitcode == POISONED else "recycled"] += 1
+                return [batch]
+            self.counts["died"] += 1
+            why = f"The worker process died (exit code {error.exitcode})"
+        except CancelledError:
+            raise TaskError("The pool was closed while tasks were running.") from None
+        except Exception as error:  # what could not be sent or received
+            return tasks.keep(batch, [Thrown(error)] * len(batch))
+        else:
+            return tasks.keep(batch, results)
+        return self._again(tasks, batch, why)
+
+    def _again(self, tasks: "_Tasks", batch: list[int], why: str) -> list[list[int]]:
+        """The items of a lost batch, each on its own; those that were tried too often fail."""
+        again = []
+        for i in batch:
+            tasks.tries[i] += 1
+            if tasks.tries[i] <= self.retries:
+                self.counts["retried"] += 1
+                again.append([i])
+            else:
+                times = f", {tasks.tries[i]} times in all" if tasks.tries[i] > 1 else ""
+                tasks.keep([i], [Thrown(TaskError(f"{why}{times}."))])
+        return again
 
     def close(self) -> None:
         """Stop all workers at once."""
@@ -67,9 +129,40 @@ class SpicePool:
         self._pool.join()
 
 
-def _start_worker() -> None:
-    # Ctrl-C reaches the whole process group; the trainer decides what is still worth finishing.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@dataclass
+class _Tasks:
+    """The items of one call on their way."""
+
+    function: Callable[[Any], Any]
+    items: Sequence[Any]
+    progress: Callable[[], None] | None
+    tries: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.results: list[Any] = [None] * len(self.items)
+
+    def keep(self, batch: list[int], results: list[Any]) -> list[list[int]]:
+        """Store the results of a batch; what an unfit worker has left to another is a batch of its own."""
+        for i, result in zip(batch, results, strict=False):
+            self.results[i] = result.error if isinstance(result, Thrown) else result
+            if self.progress:
+                self.progress()
+        return [batch[len(results) :]] if len(results) < len(batch) else []
+
+
+def _batches(costs: Sequence[float], count: int) -> list[list[int]]:
+    """Items in groups of like cost, the costly ones first; none is larger than its share of all, or one item."""
+    order = sorted(range(len(costs)), key=lambda i: -costs[i])
+    share = sum(costs) / count
+    batches: list[list[int]] = []
+    room = 0.0
+    for i in order:
+        if not batches or not share or costs[i] > room:
+            batches.append([])
+            room = share
+        batches[-1].append(i)
+        room -= costs[i]
+    return batches
 
 
 @contextmanager
@@ -97,13 +190,12 @@ class _Context(SpawnContext):
     Process = _Process
 
 
-def ask_engine(pool: SpicePool) -> tuple[str, bool]:
+def ask_engine(executor: Executor) -> tuple[str, bool]:
     """(version, whether it has KLU) of the library, as a worker process finds it."""
-    answer: tuple[str, bool] = pool._pool.schedule(_describe_engine, timeout=pool.timeout).result()
-    return answer
+    return executor.map(_describe_engine, [None])[0]
 
 
-def _describe_engine() -> tuple[str, bool]:
+def _describe_engine(_: None) -> tuple[str, bool]:
     from cosim import ngspice
 
     return ngspice.version(), ngspice.has_klu()

@@ -4,6 +4,7 @@ import numpy as np
 
 from circuits import Conditioning, Hardware
 from circuits.errors import InputError
+from cosim.executor import Executor
 from cosim.job import Job, Outcome, busy_seconds
 from cosim.library import find_ngspice
 from cosim.nodal import AnalogBackend, OnArray
@@ -22,7 +23,11 @@ ATTEMPTS = 4
 
 
 class SpiceBackend(AnalogBackend):
-    """Every solve is a transient in ngspice; the linear reading only sets its window and input range."""
+    """Every solve is a transient in ngspice; the linear reading only sets its window and input range.
+
+    `executor` runs the transients and is closed with the backend; where it is not given, a pool of `workers`
+    processes with `timeout` [s] for each transient.
+    """
 
     def __init__(
         self,
@@ -30,15 +35,16 @@ class SpiceBackend(AnalogBackend):
         conditioning: Conditioning | None = None,
         workers: int | None = None,
         timeout: float = 600.0,
+        executor: Executor | None = None,
     ) -> None:
         super().__init__(hardware, conditioning)
-        if find_ngspice() is None:
+        if executor is None and find_ngspice() is None:
             raise InputError(
                 "ngspice's shared library was not found: install it (Debian and Ubuntu: apt-get install libngspice0; "
                 "macOS: brew install libngspice) or set NGSPICE_LIBRARY_PATH to the file."
             )
         self.engine_seconds = 0.0
-        self._pool = SpicePool(workers, timeout)
+        self.executor = executor or SpicePool(workers, timeout)
         if self.hardware.opamp.model or self.hardware.cell.model:
             self._check_models()
 
@@ -46,7 +52,7 @@ class SpiceBackend(AnalogBackend):
         runs = [_Run(programmed, rhs) for programmed, rhs in requests]
         for _ in range(ATTEMPTS):
             pending = [(run, columns) for run in runs for columns in run.pending()]
-            outcomes = self._pool.run([run.job(columns) for run, columns in pending])
+            outcomes = self.executor.run([run.job(columns) for run, columns in pending])
             self.engine_seconds += busy_seconds(outcomes)
             for (run, columns), outcome in zip(pending, outcomes, strict=True):
                 run.take(columns, outcome)
@@ -55,14 +61,14 @@ class SpiceBackend(AnalogBackend):
     def _check_models(self) -> None:
         """Raise InputError unless ngspice runs a 1 x 1 circuit of this hardware, before anything depends on it."""
         solution = self.program([[1.0]]).solve([1.0], throw=False)
-        self._writes = 0
+        self.writes = 0
         if solution.status is Status.FAILED:
             self.close()
             raise InputError(f"The model file does not run in a 1 x 1 circuit: {solution.stats.message}")
 
     def close(self) -> None:
         """Stop the worker processes."""
-        self._pool.close()
+        self.executor.close()
 
 
 class _Run:

@@ -76,8 +76,7 @@ def agreements(
 ) -> Iterator[Agreement]:
     """Every named configuration on every matrix that it is affordable for."""
     chosen = [(name, key) for name in names for key in matrices if affordable(name, len(matrices[key]))]
-    pool = SpicePool(workers)
-    try:
+    with SpicePool(workers) as pool:
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
             prepared = [prepare(matrices[key], CONFIGURATIONS[name], accuracy) for name, key in batch]
@@ -85,8 +84,6 @@ def agreements(
             for (name, key), (job, circuit), waveforms in zip(batch, prepared, runs, strict=True):
                 settled, anywhere = compare(job, circuit, waveforms)
                 yield Agreement(name, key, len(matrices[key]), settled, anywhere, len(waveforms.times))
-    finally:
-        pool.close()
 
 
 def affordable(name: str, size: int) -> bool:

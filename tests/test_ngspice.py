@@ -61,7 +61,7 @@ print(backend.program([[2, -0.5], [0.5, 1]]).solve([1, 2]).value.tolist())
 from cosim.job import Job
 from cosim.settle import Limits
 job = Job(sys.argv[1], ("out",), np.array([1e-7]), Limits(1e-5))
-print(backend._pool.run([job])[0])
+print(backend.executor.run([job])[0])
 from cosim.ngspice import engine
 print([line for line in engine().messages if "START-UP" in line])
 backend.close()
@@ -158,7 +158,7 @@ def test_numbers_mean_what_the_reader_takes_them_for(pool: SpicePool) -> None:
 @pytest.mark.ngspice
 def test_killed_worker_fails_its_own_job_only() -> None:
     before = set(multiprocessing.active_children())
-    pool = SpicePool(workers=1)
+    pool = SpicePool(workers=1, retries=0)
     assert is_good(pool.run([job(GOOD)])[0])
     (worker,) = set(multiprocessing.active_children()) - before
     outcomes: list[Outcome] = []
@@ -175,7 +175,7 @@ def test_killed_worker_fails_its_own_job_only() -> None:
 
 @pytest.mark.ngspice
 def test_job_over_its_time_is_stopped() -> None:
-    pool = SpicePool(workers=1, timeout=4.0)
+    pool = SpicePool(workers=1, timeout=4.0, retries=0)
     start = time.monotonic()
     long, good = pool.run([job(LONG), job(GOOD)])
     pool.close()
