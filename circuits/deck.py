@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from circuits.errors import InputError
 from circuits.units import spice_number
@@ -40,8 +41,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A logical line, continuations joined, with its number in the text."""
 
     number: int
@@ -52,8 +52,7 @@ class Line:
         return InputError(f"Netlist line {self.number} ({self.text[:60]!r}): {why}.")
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """An R, C, G or E with its nodes and value."""
 
     name: str
@@ -98,10 +97,10 @@ class Deck:
         depth: int,
     ) -> None:
         words = line.text.split()
-        kind = words[0][0]
-        if prefix + words[0] in self.names:
+        name, kind = prefix + words[0], words[0][0]
+        if name in self.names:
             raise line.refuse(f"a second {words[0]!r}: give every element its own name")
-        self.names.add(prefix + words[0])
+        self.names.add(name)
         if kind == "x":
             self._expand(line, words, subcircuits, prefix, ports, depth)
             return
@@ -111,14 +110,14 @@ class Deck:
         count = 4 if kind in "ge" else 2
         if len(words) < count + 2:
             raise line.refuse(f"{kind.upper()} takes a name, {count} nodes and a value")
-        nodes = tuple(_node(word, prefix, ports) for word in words[1 : count + 1])
+        nodes = tuple([_node(word, prefix, ports) for word in words[1 : count + 1]])
         if kind in "vi":
             times, values = _waveform(line, " ".join(words[3:]))
-            (self.voltages if kind == "v" else self.currents).append(Source(prefix + words[0], nodes, times, values))
+            (self.voltages if kind == "v" else self.currents).append(Source(name, nodes, times, values))
             return
         if len(words) > count + 2:
             raise line.refuse(f"only a number may follow the nodes, found {' '.join(words[count + 1 :])!r}")
-        self.passive[kind].append(Element(prefix + words[0], nodes, _value(line, words[-1], kind)))
+        self.passive[kind].append(Element(name, nodes, _value(line, words[-1], kind)))
 
     def _expand(
         self,
@@ -151,8 +150,10 @@ class _Subcircuit:
 def _logical_lines(text: str) -> Iterator[Line]:
     """Lines without title, comments and continuations, in lower case."""
     pending: Line | None = None
-    for number, raw in enumerate(text.splitlines()[1:], start=2):
-        stripped = re.split(r"\s;|\$ ", raw.strip(), maxsplit=1)[0].strip().lower()
+    for number, raw in enumerate(text.lower().splitlines()[1:], start=2):
+        stripped = raw.strip()
+        if ";" in stripped or "$" in stripped:
+            stripped = re.split(r"\s;|\$ ", stripped, maxsplit=1)[0].strip()
         if not stripped or stripped[0] in "*;$":
             continue
         if stripped[0] == "+":
@@ -175,6 +176,9 @@ def _split(lines: list[Line]) -> tuple[list[Line], dict[str, _Subcircuit]]:
     subcircuits: dict[str, _Subcircuit] = {}
     inside: _Subcircuit | None = None
     for line in lines:
+        if not line.text.startswith("."):
+            (top if inside is None else inside.lines).append(line)
+            continue
         words = line.text.split()
         if words[0] == ".subckt":
             if inside is not None or len(words) < 2:
@@ -197,7 +201,8 @@ def _node(word: str, prefix: str, ports: dict[str, str]) -> str:
 
 def _value(line: Line, word: str, kind: str) -> float:
     try:
-        value = spice_number(word)
+        # Most are plain numbers, which float() reads faster; what it takes beyond those has a _ or ends in a letter.
+        value = float(word) if word.isascii() and word[-1:].isdigit() and "_" not in word else spice_number(word)
     except ValueError as error:
         raise line.refuse(f"{error}; expressions are not read, write the number out") from None
     if kind == "r" and value == 0:

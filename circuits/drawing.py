@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from circuits.errors import InputError
 from circuits.netlist import number
 from circuits.parts import RramCell, Wires
+from circuits.repeated import Repeated
 from circuits.wires import port_resistors, reduce_array
 
 Array = NDArray[np.float64]
@@ -26,10 +27,10 @@ class DrawnArray:
     driver: str
     rows: int
     columns: int
-    cells: list[tuple[int, int, float, str]]
-    """(row, column, siemens, ohms) of every cell that conducts, rows and columns counted from 1."""
-    ports: list[tuple[str, str, str]] | None
-    """(node, node, ohms) of the port reduction, None where the cells are drawn themselves."""
+    cells: Repeated
+    """Marks <i> <j> <siemens> <ohms> of every cell that conducts, rows and columns counted from 1."""
+    ports: Repeated | None
+    """Marks <k> <first> <second> <ohms> of the port reduction, None where the cells are drawn themselves."""
     row_load: Array
     """(rows,) [S] conductance between a row's port and all columns."""
 
@@ -47,8 +48,7 @@ class DrawnArray:
         if not reduces(part, wires):
             return cls(name, sign, *ends, rows, columns, _cells(conductance), None, load)
         names = [f"{ends[0]}{i + 1}" for i in range(rows)] + [f"{ends[1]}{j + 1}" for j in range(columns)]
-        ports = [(a, b, number(ohms)) for a, b, ohms in port_resistors(matrix, names)]
-        return cls(name, sign, *ends, rows, columns, [], ports, load)
+        return cls(name, sign, *ends, rows, columns, _cells(np.zeros((0, 0))), _ports(matrix, names), load)
 
 
 def reduces(part: RramCell, wires: Wires) -> bool:
@@ -60,8 +60,26 @@ def reduces(part: RramCell, wires: Wires) -> bool:
     return wires.reduce != "never" and not wires.ideal and wires.resistive and part.is_linear
 
 
-def _cells(conductance: Array) -> list[tuple[int, int, float, str]]:
+def _cells(conductance: Array) -> Repeated:
     rows, columns = np.nonzero(conductance)
     siemens = conductance[rows, columns]
-    texts = map(number, (1 / siemens).tolist())
-    return list(zip((rows + 1).tolist(), (columns + 1).tolist(), siemens.tolist(), texts, strict=True))
+    return Repeated(
+        {
+            "i": (rows + 1).tolist(),
+            "j": (columns + 1).tolist(),
+            "siemens": [number(value) for value in siemens.tolist()],
+            "ohms": [number(value) for value in (1 / siemens).tolist()],
+        }
+    )
+
+
+def _ports(matrix: Array, names: list[str]) -> Repeated:
+    pairs = port_resistors(matrix, names)
+    return Repeated(
+        {
+            "k": range(1, len(pairs) + 1),
+            "first": [first for first, _, _ in pairs],
+            "second": [second for _, second, _ in pairs],
+            "ohms": [number(ohms) for _, _, ohms in pairs],
+        }
+    )

@@ -9,6 +9,8 @@ from scipy.sparse import csc_array
 from circuits.deck import Deck, Element, Source
 
 Array = NDArray[np.float64]
+Entries = tuple[NDArray[np.int_], NDArray[np.int_], Array]
+"""Rows, columns and values of matrix entries."""
 
 
 @dataclass
@@ -26,8 +28,13 @@ class _Stamps:
                 self.columns.append(column)
                 self.values.append(value)
 
-    def matrix(self, shape: tuple[int, int]) -> csc_array:
-        return csc_array((self.values, (self.rows, self.columns)), shape=shape)
+    def matrix(self, shape: tuple[int, int], *more: "Entries") -> csc_array:
+        """The sum of all entries, those of `more` included."""
+        rows, columns, values = (
+            np.concatenate([np.array(own, dtype), *(entries[i] for entries in more)])
+            for i, (own, dtype) in enumerate(((self.rows, int), (self.columns, int), (self.values, float)))
+        )
+        return csc_array((values, (rows, columns)), shape=shape)
 
 
 class Equations:
@@ -58,9 +65,6 @@ class Equations:
 
     def _conductance(self, deck: Deck) -> csc_array:
         stamps = _Stamps()
-        for element in deck.passive["r"]:
-            (a, b), g = self._at(element), 1 / element.value
-            stamps.add((a, a, g), (b, b, g), (a, b, -g), (b, a, -g))
         for element in deck.passive["g"]:
             (a, b, plus, minus), g = self._at(element), element.value
             stamps.add((a, plus, g), (a, minus, -g), (b, plus, -g), (b, minus, g))
@@ -70,7 +74,18 @@ class Equations:
             stamps.add((a, branch, 1), (b, branch, -1), (branch, a, 1), (branch, b, -1))
             if isinstance(source, Element):
                 stamps.add((branch, control[0], -source.value), (branch, control[1], source.value))
-        return stamps.matrix((self.size, self.size))
+        return stamps.matrix((self.size, self.size), self._resistors(deck.passive["r"]))
+
+    def _resistors(self, resistors: list[Element]) -> "Entries":
+        """Rows, columns and values of all resistors at once: there are thousands of them."""
+        at = self.index.get
+        a = np.array([at(element.nodes[0], -1) for element in resistors], dtype=int)
+        b = np.array([at(element.nodes[1], -1) for element in resistors], dtype=int)
+        g = 1 / np.array([element.value for element in resistors], dtype=float)
+        rows, columns = np.concatenate([a, b, a, b]), np.concatenate([a, b, b, a])
+        values = np.concatenate([g, g, -g, -g])
+        kept = (rows >= 0) & (columns >= 0)
+        return rows[kept], columns[kept], values[kept]
 
     def _excitation(self, deck: Deck) -> csc_array:
         stamps = _Stamps()

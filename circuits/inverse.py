@@ -2,28 +2,29 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from circuits.circuit import Circuit
 from circuits.drawing import DrawnArray
 from circuits.hardware import Hardware
-from circuits.mapping import Conductances
 from circuits.netlist import Netlist, number, render
 from circuits.parts import OpAmp
 
 
 @dataclass(frozen=True)
-class InverseCircuit:
-    """An array in op-amp feedback that settles to G v(out) = -g_in v(in)."""
+class InverseCircuit(Circuit):
+    """An array in op-amp feedback that settles to G v(out) = -g_in v(in).
 
-    conductances: Conductances
-    hardware: Hardware
+    Inputs are in1..inn, outputs out1..outn.
+    """
 
-    def netlist(self) -> Netlist:
-        """The circuit as text; inputs in1..inn, outputs out1..outn."""
+    _driver: ClassVar[str] = "out"
+
+    def _draw(self, hardware: Hardware, arrays: list[DrawnArray]) -> Netlist:
         n, g_in = len(self.conductances.positive), self.conductances.g_in
-        hardware, wires = self.hardware, self.hardware.wires
-        arrays = self._arrays()
+        wires = hardware.wires
         text = render(
             "inverse.cir.j2",
             n=n,
@@ -41,15 +42,6 @@ class InverseCircuit:
         )
         names = range(1, n + 1)
         return Netlist(text, tuple(f"in{i}" for i in names), tuple(f"out{i}" for i in names))
-
-    def _arrays(self) -> list[DrawnArray]:
-        compensated = self.hardware.signed == "compensation"
-        part, wires = self.hardware.cell, self.hardware.wires
-        ends = ("ref", "out") if compensated else ("row", "inv")
-        return [
-            DrawnArray.of("p", "positive", ("row", "out"), self.conductances.positive, part, wires),
-            DrawnArray.of("n", "negative", ends, self.conductances.negative, part, wires),
-        ]
 
 
 def op_amp_variables(opamp: OpAmp, n: int, seed: int) -> dict[str, object]:

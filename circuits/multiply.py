@@ -1,10 +1,12 @@
 """The multiply circuit: conductances and parts become a netlist that settles to a matrix-vector product."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from circuits.circuit import Circuit
 from circuits.drawing import DrawnArray
 from circuits.hardware import Hardware
 from circuits.inverse import balance, op_amp_variables
@@ -15,10 +17,10 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class MultiplyCircuit:
+class MultiplyCircuit(Circuit):
     """An array in front of transimpedance amplifiers that settles to v(out) = -(Gp - Gn) v(in) / g_feedback.
 
-    The matrix is (n, m), square or not: input j drives column j, row i ends in amplifier i. In the compensated
+    The matrix is (n, m), square or not: input in<j> drives column j, row i ends in amplifier out<i>. In the compensated
     form the positive array and the feedback hang on an amplifier's inverting input, the negative array on the
     other one. With S the conductance at either input, their common voltage e leaves the currents
     (G+ v + g_feedback v_out - S e) and (G- v - S e), both zero, and e cancels in their difference. S is the same
@@ -26,17 +28,15 @@ class MultiplyCircuit:
     side and over Gn_ij on the other, from the smaller one's input to ground.
     """
 
-    conductances: Conductances
-    hardware: Hardware
     g_feedback: float | None = None
     """[S] feedback conductance of every row; None takes `feedback_conductance` of these conductances."""
 
-    def netlist(self) -> Netlist:
-        """The circuit as text; inputs in1..inm, outputs out1..outn."""
+    _driver: ClassVar[str] = "in"
+
+    def _draw(self, hardware: Hardware, arrays: list[DrawnArray]) -> Netlist:
         n_rows, n_columns = self.conductances.positive.shape
         g_feedback = self.g_feedback or feedback_conductance(self.conductances)
-        hardware, wires = self.hardware, self.hardware.wires
-        arrays = self._arrays()
+        wires = hardware.wires
         text = render(
             "multiply.cir.j2",
             n_rows=n_rows,
@@ -55,15 +55,6 @@ class MultiplyCircuit:
         )
         inputs, outputs = range(1, n_columns + 1), range(1, n_rows + 1)
         return Netlist(text, tuple(f"in{j}" for j in inputs), tuple(f"out{i}" for i in outputs))
-
-    def _arrays(self) -> list[DrawnArray]:
-        compensated = self.hardware.signed == "compensation"
-        part, wires = self.hardware.cell, self.hardware.wires
-        ends = ("ref", "in") if compensated else ("row", "inv")
-        return [
-            DrawnArray.of("p", "positive", ("row", "in"), self.conductances.positive, part, wires),
-            DrawnArray.of("n", "negative", ends, self.conductances.negative, part, wires),
-        ]
 
 
 def feedback_conductance(conductances: Conductances) -> float:

@@ -42,7 +42,7 @@ class Netlist:
 
 def number(value: float) -> str:
     """A SPICE number of twelve digits, so that rounding stays below 1e-11 and lines stay readable."""
-    return format(float(value), ".12g")
+    return f"{value:.12g}"
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -53,6 +53,12 @@ class LinearCircuit:
         """Time constant [s] of the slowest mode; infinite where the circuit is unstable."""
         return 1 / self.margin if self.margin > 0 else np.inf
 
+    @property
+    def ringing(self) -> float:
+        """Largest |imaginary / real| part among the poles that decay less than twice as fast as the slowest."""
+        slow = self.eigenvalues[-self.eigenvalues.real < 2 * self.margin]
+        return float(np.abs(slow.imag / slow.real).max(initial=0))
+
     def transfer(self, sources: list[str], outputs: list[str]) -> Array:
         """(outputs, sources) [V/V] settled output volts for 1 V of each named voltage source alone."""
         names = [source.name for source in self._equations.sources]

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from circuits import (
     Conditioned,
@@ -18,14 +19,51 @@ from circuits import (
     decode,
     encode,
 )
+from circuits.circuit import Circuit
 from circuits.converters import drive, read
+from circuits.stimulus import ACCURACIES
 from cosim.settle import Limits
 from cosim.solution import Array
 
 TOLERANCE = 1e-5
 """Outputs count as settled when less than this part of the largest output is still to come."""
-EXTRA_TIME_CONSTANTS = 6.5
+EXTRA_TIME_CONSTANTS = 4.5
 """Added to ln(1/tolerance) time constants, so that a settled output ends far inside the tolerance."""
+
+RINGING = 0.6
+"""Slow poles with a larger ratio of imaginary to real part than this need more time points."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the linear reading of a circuit says beforehand."""
+
+    margin: float
+    """Stability margin [rad/s]: the decay rate of the slowest mode, negative where one grows."""
+    time_constant: float
+    """[s] of the slowest mode; infinite where the circuit is unstable."""
+    ringing: float
+    """Largest |imaginary / real| part among the slowest poles."""
+    gain: Array
+    """(outputs, inputs) [V/V] settled output volts for a volt at each input."""
+    offset: Array
+    """(outputs,) [V] settled output volts without any input."""
+
+    @classmethod
+    def of(cls, netlist: Netlist) -> Self:
+        """Read a linear netlist. Raises InputError as the nodal engine does."""
+        silent = Stimulus(np.zeros((len(netlist.inputs), 1)), period=1.0, rise=0.5)
+        # More BLAS threads than one wait for each other on busy cores, and take many times as long.
+        with threadpool_limits(limits=1, user_api="blas"):
+            circuit = LinearCircuit.read(netlist.deck(silent))
+            gain = circuit.transfer([f"v{node}" for node in netlist.inputs], list(netlist.outputs))
+            offset = circuit.settled(list(netlist.outputs))
+            return cls(circuit.margin, circuit.time_constant, circuit.ringing, gain, offset)
+
+    @property
+    def stable(self) -> bool:
+        """Whether every mode decays."""
+        return self.margin > 0
 
 
 @dataclass(frozen=True)
@@ -54,26 +92,23 @@ class AnalogArray:
     @cached_property
     def netlist(self) -> Netlist:
         """What ngspice runs."""
-        return InverseCircuit(self.conductances, self.hardware).netlist()
+        return self._circuit.netlist()
 
     @cached_property
-    def linear(self) -> LinearCircuit:
-        """The netlist with linear parts, as the nodal engine reads it."""
-        linear = self.hardware.linear()
-        same = linear == self.hardware
-        netlist = self.netlist if same else InverseCircuit(self.conductances, linear).netlist()
-        silent = Stimulus(np.zeros((len(self.conductances.positive), 1)), period=1.0, rise=0.5)
-        return LinearCircuit.read(netlist.deck(silent))
+    def reading(self) -> Reading:
+        """What the nodal engine finds in the netlist with linear parts."""
+        linear = self.netlist if self.hardware.is_linear else self._circuit.linear_netlist()
+        return Reading.of(linear)
 
     @cached_property
-    def gain(self) -> Array:
-        """(n, n) [V/V] settled output volts for a volt at each input."""
-        return self.linear.transfer([f"v{node}" for node in self.netlist.inputs], list(self.netlist.outputs))
+    def _circuit(self) -> Circuit:
+        return InverseCircuit(self.conductances, self.hardware)
 
-    @cached_property
-    def offset(self) -> Array:
-        """(n,) [V] settled output volts without any input."""
-        return self.linear.settled(list(self.netlist.outputs))
+    def prepared(self) -> Self:
+        """The same array with netlist and reading made, and without what they were made from: ready to be sent."""
+        fresh = replace(self)
+        fresh.__dict__.update(netlist=self.netlist, reading=self.reading)
+        return fresh
 
     def input_scale(self, rhs: Array) -> Array:
         """(k,) [V] volts for 1 in the right-hand side, such that no input or output exceeds v_max.
@@ -82,7 +117,7 @@ class AnalogArray:
         linear inside the range, so it does not change the answer.
         """
         inputs = self.conditioned.enter(rhs)
-        largest = np.maximum(np.abs(inputs), np.abs(self.gain @ inputs)).max(axis=0)
+        largest = np.maximum(np.abs(inputs), np.abs(self.reading.gain @ inputs)).max(axis=0)
         return self.hardware.v_max / np.where(largest > 0, largest, np.inf)
 
     def inputs(self, rhs: Array, scale: Array, call: int) -> Array:
@@ -90,9 +125,11 @@ class AnalogArray:
         asked = self.conditioned.enter(rhs) * scale
         return drive(asked, self.hardware.converters, self.hardware.v_max, self._noise(call, purpose=0))
 
-    def stimulus(self, volts: Array) -> Stimulus:
-        """Input volts one after the other, each with the time it needs."""
-        return Stimulus(volts, self.period, self.rise)
+    def stimulus(self, volts: Array, stretch: int = 1) -> Stimulus:
+        """Input volts one after the other, each with `stretch` times the time that it should need."""
+        accuracy = ACCURACIES["ringing" if self.reading.ringing > RINGING else "default"]
+        accuracy = replace(accuracy, steps=stretch * accuracy.steps)
+        return Stimulus(volts, stretch * self.period, self.rise, accuracy)
 
     def decode(self, volts: Array, scale: Array, rhs: Array, call: int) -> Array:
         """(n, k) the solution that settled output volts stand for, as the ADCs read them."""
@@ -120,8 +157,8 @@ class AnalogArray:
     def period(self) -> float:
         """[s] time for a right-hand side: the slowest mode down to the tolerance, edge and slewing included."""
         slewing = 4 * self.hardware.v_max / self.hardware.opamp.slew
-        return self.settling_time(TOLERANCE) + EXTRA_TIME_CONSTANTS * self.linear.time_constant + slewing
+        return self.settling_time(TOLERANCE) + EXTRA_TIME_CONSTANTS * self.reading.time_constant + slewing
 
     def settling_time(self, band: float) -> float:
         """[s] from the start of the edge until the slowest mode stays within the band; infinite where unstable."""
-        return self.rise + self.linear.time_constant * float(np.log(1 / band))
+        return self.rise + self.reading.time_constant * float(np.log(1 / band))

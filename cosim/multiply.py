@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from circuits import Conditioned, Hardware, LinearCircuit, MultiplyCircuit, Netlist, Stimulus, encode
+from circuits import Conditioned, Hardware, MultiplyCircuit, encode
+from circuits.circuit import Circuit
 from circuits.converters import read
 from circuits.multiply import decode_product, feedback_conductance
 from cosim.analog import AnalogArray
@@ -40,25 +41,15 @@ class MultiplyArray(AnalogArray):
         )
 
     @cached_property
-    def netlist(self) -> Netlist:
-        """What ngspice runs."""
-        return MultiplyCircuit(self.conductances, self.hardware, self.g_feedback).netlist()
-
-    @cached_property
-    def linear(self) -> LinearCircuit:
-        """The netlist with linear parts, as the nodal engine reads it."""
-        linear = self.hardware.linear()
-        same = linear == self.hardware
-        netlist = self.netlist if same else MultiplyCircuit(self.conductances, linear, self.g_feedback).netlist()
-        silent = Stimulus(np.zeros((len(netlist.inputs), 1)), period=1.0, rise=0.5)
-        return LinearCircuit.read(netlist.deck(silent))
+    def _circuit(self) -> Circuit:
+        return MultiplyCircuit(self.conductances, self.hardware, self.g_feedback)
 
     def input_scale(self, rhs: Array) -> Array:
         """(k,) [V] volts for 1 in the vectors (m, k), such that no input or output exceeds v_max.
 
         The feedback was chosen for that; the linear gain also knows what writing has made of the cells.
         """
-        largest = np.abs(np.vstack([rhs, self.gain @ rhs])).max(axis=0)
+        largest = np.abs(np.vstack([rhs, self.reading.gain @ rhs])).max(axis=0)
         return self.hardware.v_max / np.where(largest > 0, largest, np.inf)
 
     def decode(self, volts: Array, scale: Array, rhs: Array, call: int) -> Array:

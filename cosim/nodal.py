@@ -37,7 +37,7 @@ class OnArray:
     def unstable(self, rhs: Array) -> Solution:
         """The verdict of a circuit with a mode that grows: nothing to run, nothing to believe."""
         k = rhs.shape[1]
-        rate = -self.array.linear.margin
+        rate = -self.array.reading.margin
         stats = Stats(
             statuses=(Status.UNSTABLE,) * k,
             residual=np.full(k, np.nan),
@@ -50,7 +50,7 @@ class OnArray:
 
     def notes(self) -> dict[str, float]:
         """Figures of the circuit: the decay rate of its slowest mode [rad/s], negative where it grows."""
-        return {"margin": self.array.linear.margin}
+        return {"margin": self.array.reading.margin}
 
 
 class AnalogProgrammed(OnArray, Programmed):
@@ -102,7 +102,7 @@ class NodalBackend(AnalogBackend):
     def _solve_one(self, programmed: OnArray, rhs: Array) -> Solution:
         start, array = time.perf_counter(), programmed.array
         call = programmed.count(rhs.shape[1])
-        if not array.linear.stable:
+        if not array.reading.stable:
             return programmed.unstable(rhs)
         scale = array.input_scale(rhs)
         inputs = array.inputs(rhs, scale, call)
@@ -120,9 +120,9 @@ class NodalBackend(AnalogBackend):
     def _settle(self, array: AnalogArray, inputs: Array, call: int) -> Array:
         """(n, k) [V] settled outputs; with read noise every column has an array of its own."""
         if not self.hardware.programming.read_noise:
-            return array.gain @ inputs + array.offset[:, None]
+            return array.reading.gain @ inputs + array.reading.offset[:, None]
         columns = []
         for j in range(inputs.shape[1]):
             now = array.during(call + j)
-            columns.append(now.gain @ inputs[:, j] + now.offset)
+            columns.append(now.reading.gain @ inputs[:, j] + now.reading.offset)
         return np.column_stack(columns)

@@ -34,7 +34,7 @@ def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default
     columns = check_rhs(np.eye(len(matrix))[0] if rhs is None else rhs, len(matrix))
     hardware = load_hardware(hardware_name, trust)
     array = AnalogArray.program(matrix, hardware, Conditioning())
-    if not array.linear.stable:
+    if not array.reading.stable:
         raise InputError(
             "The circuit of this matrix is unstable: it needs eigenvalues with positive real parts; add damping."
         )

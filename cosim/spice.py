@@ -20,6 +20,8 @@ SATURATED = 0.25
 """A vendor's op-amp counts as railed when its outputs are this part of the largest away from the linear reading."""
 ATTEMPTS = 4
 """How often a right-hand side runs at the most."""
+STRETCH = 4
+"""The window of a right-hand side that has not settled is doubled until it is so many times as long."""
 
 
 class SpiceBackend(AnalogBackend):
@@ -78,34 +80,41 @@ class _Run:
         self.programmed, self.array, self.rhs = programmed, programmed.array, rhs
         k = rhs.shape[1]
         self.call = programmed.count(k)
-        self.stable = self.array.linear.stable
+        self.stable = self.array.reading.stable
         self.scale = self.array.input_scale(rhs) if self.stable else np.ones(k)
+        self.stretch = np.ones(k, dtype=int)
         self.volts = np.full((len(programmed.matrix), k), np.nan)
         self.settling_time = np.full(k, np.nan)
         self.statuses: list[Status | None] = [None] * k
         self.messages: list[str] = []
-        self.time_points, self.seconds, self.rescaled = 0, 0.0, 0
+        self.time_points, self.seconds, self.rescaled, self.extended = 0, 0.0, 0, 0
 
     def pending(self) -> list[np.ndarray]:
-        """Columns still to run, in pieces that go through one transient; railed ones with a smaller input."""
+        """Columns still to run, in pieces that go through one transient.
+
+        Railed ones run again with a smaller input, unsettled ones with a longer window.
+        """
         if not self.stable:
             return []
-        railed = [j for j, status in enumerate(self.statuses) if status is Status.RAILED]
+        again = np.array([status is not None for status in self.statuses])
+        railed = np.array([status is Status.RAILED for status in self.statuses])
+        slow = np.array([status is Status.NOT_SETTLED for status in self.statuses]) & (self.stretch < STRETCH)
         self.scale[railed] *= RESCALE
-        self.rescaled += len(railed)
-        columns = np.array([j for j, status in enumerate(self.statuses) if status in (None, Status.RAILED)], dtype=int)
-        if not len(columns):
-            return []
+        self.stretch[slow] *= 2
+        self.rescaled += int(railed.sum())
+        self.extended += int(slow.sum())
+        columns = np.flatnonzero(~again | railed | slow)
+        alike = [columns[self.stretch[columns] == stretch] for stretch in np.unique(self.stretch[columns])]
         piece = 1 if self.array.hardware.programming.read_noise else max(8, CHUNK // self.programmed.matrix.size)
-        return np.array_split(columns, -(-len(columns) // piece))
+        return [part for group in alike for part in np.array_split(group, -(-len(group) // piece))]
 
     def job(self, columns: np.ndarray) -> Job:
-        """One transient through the given columns."""
+        """One transient through the given columns, which have equal windows."""
         array = self.array
         if array.hardware.programming.read_noise:
             array = array.during(self.call + int(columns[0]))
         inputs = self.array.inputs(self.rhs, self.scale, self.call)[:, columns]
-        stimulus = self.array.stimulus(inputs)
+        stimulus = self.array.stimulus(inputs, int(self.stretch[columns[0]]))
         return Job(
             array.netlist.deck(stimulus),
             array.netlist.outputs,
@@ -133,7 +142,7 @@ class _Run:
         if self.array.hardware.opamp.model is None:
             return np.zeros(len(columns), dtype=bool)
         inputs = self.array.inputs(self.rhs, self.scale, self.call)[:, columns]
-        expected = self.array.gain @ inputs + self.array.offset[:, None]
+        expected = self.array.reading.gain @ inputs + self.array.reading.offset[:, None]
         apart = np.abs(self.volts[:, columns] - expected).max(axis=0)
         return np.asarray(apart > SATURATED * np.abs(expected).max(axis=0))
 
@@ -152,7 +161,7 @@ class _Run:
             seconds=self.seconds,
             digest=self.array.netlist.digest,
             message=self._message(worst(statuses)),
-            notes={**self.programmed.notes(), "rescaled": float(self.rescaled)},
+            notes={**self.programmed.notes(), "rescaled": float(self.rescaled), "extended": float(self.extended)},
         )
         return Solution(value, worst(statuses), stats)
 

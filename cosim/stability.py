@@ -88,7 +88,7 @@ def run_case(case: Case) -> list[dict[str, Any]]:
 def _program(matrix: Array, hardware: Hardware, conditioning: Conditioning) -> tuple[str, float]:
     """Status and margin [rad/s] of one programmed array."""
     try:
-        linear = AnalogArray.program(matrix, hardware, conditioning).linear
+        linear = AnalogArray.program(matrix, hardware, conditioning).reading
         return ("stable" if linear.stable else "unstable"), linear.margin
     except InputError:
         return REFUSED, float("nan")

@@ -331,8 +331,8 @@ def test_an_input_range_for_outputs_that_errors_enlarge() -> None:
     with open_backend("nodal", hardware=hardware) as backend:
         for _ in range(4):
             programmed = backend.program_multiply(numbers(1, 12))
-            gains.append(np.abs(programmed.array.gain).sum())
-            vector = -np.sign(programmed.array.gain[0])
+            gains.append(np.abs(programmed.array.reading.gain).sum())
+            vector = -np.sign(programmed.array.reading.gain[0])
             expected = programmed.array.conductances.matrix @ vector
             np.testing.assert_allclose(programmed.multiply(vector).value, expected, rtol=1e-5)
     assert max(gains) > 1.1

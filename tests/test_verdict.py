@@ -98,8 +98,22 @@ def test_rescaling_is_recorded_and_changes_no_answer() -> None:
 
 
 @pytest.mark.ngspice
+def test_window_is_extended_until_every_column_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    hardware = Hardware(opamp=SLOW)
+    expected = solve(hardware, GOOD)
+    monkeypatch.setattr(AnalogArray, "period", property(lambda array: array.settling_time(1e-3)))
+    extended = solve(hardware, GOOD)
+    assert extended.stats.statuses == (Status.SETTLED,) * 2
+    assert expected.stats.notes["extended"] == 0
+    assert extended.stats.notes["extended"] == 2
+    np.testing.assert_allclose(extended.value, expected.value, rtol=1e-4)
+    assert extended.stats.message == ""
+
+
+@pytest.mark.ngspice
 def test_window_too_short_is_not_settled_and_says_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AnalogArray, "period", property(lambda array: array.settling_time(0.05)))
+    # Far too short: an unsettled column gets twice, then four times the window.
+    monkeypatch.setattr(AnalogArray, "period", property(lambda array: array.settling_time(BAND) / 40))
     hardware = Hardware(opamp=SLOW)
     solution = solve(hardware, GOOD)
     assert solution.stats.statuses == (Status.NOT_SETTLED,) * 2
