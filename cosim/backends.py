@@ -55,7 +55,7 @@ class Backend(ABC):
         return self.program_many([matrix])[0]
 
     @abstractmethod
-    def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
+    def program_many(self, matrices: Sequence[ArrayLike]) -> Sequence[Programmed]:
         """Program several matrices at once."""
 
     def restore(self, matrix: ArrayLike, write: int, calls: int = 0) -> Programmed:

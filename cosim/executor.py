@@ -38,12 +38,16 @@ class Executor(ABC):
         ]
 
     def map(
-        self, function: Callable[[Item], T], items: Sequence[Item], progress: Callable[[], None] | None = None
+        self,
+        function: Callable[[Item], T],
+        items: Sequence[Item],
+        progress: Callable[[], None] | None = None,
+        costs: Sequence[float] | None = None,
     ) -> list[T]:
         """`function`, found by its module and name, of every item, in order. An exception of it comes through;
-        TaskError where an item could not be run at all.
+        TaskError where an item could not be run at all. `costs` are relative: the longest items go first.
         """
-        found = self._execute(function, items, [0.0] * len(items), progress)
+        found = self._execute(function, items, costs or [0.0] * len(items), progress)
         for result in found:
             if isinstance(result, Exception):
                 raise result

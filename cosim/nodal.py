@@ -72,11 +72,11 @@ class AnalogBackend(Backend):
         self.hardware = hardware or Hardware()
         self.conditioning = conditioning or Conditioning()
 
-    def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
-        """Condition, encode and write every matrix, and read its netlist."""
+    def program_many(self, matrices: Sequence[ArrayLike]) -> list[AnalogProgrammed]:
+        """Condition, encode and write every matrix; its netlist is drawn and read when it is needed."""
         return [self._program(matrix) for matrix in [check_matrix(matrix) for matrix in matrices]]
 
-    def _program(self, matrix: Array) -> Programmed:
+    def _program(self, matrix: Array) -> AnalogProgrammed:
         array = AnalogArray.program(matrix, self.hardware, self.conditioning, self.writes)
         self.writes += 1
         return AnalogProgrammed(self, matrix, array)

@@ -1,19 +1,25 @@
 """The round trip: matrix, conductances, netlist, waveforms, volts, solution, by way of ngspice."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from circuits import Conditioning, Hardware
 from circuits.errors import InputError
+from cosim.analog import AnalogArray
 from cosim.executor import Executor
 from cosim.job import Job, Outcome, busy_seconds
 from cosim.library import find_ngspice
-from cosim.nodal import AnalogBackend, OnArray
+from cosim.nodal import AnalogBackend, AnalogProgrammed, OnArray
 from cosim.pool import SpicePool
 from cosim.settle import BAND
 from cosim.solution import Array, Solution, Stats, Status, worst
 
 CHUNK = 40_000
 """Cells times right-hand sides in one transient, so that the jobs of a step fill all workers."""
+MOST = 64
+"""Right-hand sides in one transient at the most."""
 RESCALE = 0.25
 """What the input of a railed right-hand side is multiplied by before it runs again."""
 SATURATED = 0.25
@@ -49,6 +55,15 @@ class SpiceBackend(AnalogBackend):
         self.executor = executor or SpicePool(workers, timeout)
         if self.hardware.opamp.model or self.hardware.cell.model:
             self._check_models()
+
+    def program_many(self, matrices: Sequence[ArrayLike]) -> list[AnalogProgrammed]:
+        """Condition, encode and write every matrix; the workers draw the netlists and read them."""
+        programmed = super().program_many(matrices)
+        costs = [float(one.matrix.size) for one in programmed]
+        arrays = self.executor.map(AnalogArray.prepared, [one.array for one in programmed], costs=costs)
+        for one, array in zip(programmed, arrays, strict=True):
+            one.array = array
+        return programmed
 
     def _solve(self, requests: list[tuple[OnArray, Array]]) -> list[Solution]:
         runs = [_Run(programmed, rhs) for programmed, rhs in requests]
@@ -105,7 +120,9 @@ class _Run:
         self.extended += int(slow.sum())
         columns = np.flatnonzero(~again | railed | slow)
         alike = [columns[self.stretch[columns] == stretch] for stretch in np.unique(self.stretch[columns])]
-        piece = 1 if self.array.hardware.programming.read_noise else max(8, CHUNK // self.programmed.matrix.size)
+        piece = min(MOST, max(8, CHUNK // self.programmed.matrix.size))
+        if self.array.hardware.programming.read_noise:
+            piece = 1
         return [part for group in alike for part in np.array_split(group, -(-len(group) // piece))]
 
     def job(self, columns: np.ndarray) -> Job:
