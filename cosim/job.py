@@ -1,5 +1,6 @@
 """A SPICE job: a pure function from netlist text, probes and read-out times to volts, for any process."""
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from cosim.solution import Array, Status
 POISONED = 75
 """Exit code of a worker whose ngspice can run no further circuit."""
 _poisoned = False
+_LEAKING = re.compile(r"^\s*\.opt(ions?)?\b.*\binterp\b", re.IGNORECASE | re.MULTILINE)
+"""Options that ngspice keeps for every later circuit of the process."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,12 @@ def run_job(job: Job) -> Outcome:
     try:
         if not job.trust:
             refuse_programs(job.deck, "The netlist")
+        _poisoned = bool(_LEAKING.search(job.deck))
         waveforms = run(job.deck, job.probes, float(job.ends[-1]))
     except InputError as error:
         return failed(job, str(error))
     except SimulationError as error:
-        _poisoned = error.poisoned
+        _poisoned |= error.poisoned
         return failed(job, str(error))
     seconds = time.monotonic() - started
     settled = settle(waveforms, job.ends, job.limits)
