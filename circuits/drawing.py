@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from circuits.blas import one_thread
 from circuits.errors import InputError
 from circuits.netlist import number
 from circuits.parts import RramCell, Wires
@@ -41,8 +41,7 @@ class DrawnArray:
         seen = conductance / (1 + conductance * part.series)
         if wires.ideal:
             return cls(name, sign, *ends, rows, columns, _cells(conductance), None, seen.sum(axis=1))
-        # More BLAS threads than one wait for each other on busy cores, and take many times as long.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_thread():
             matrix = reduce_array(seen, wires.r_row, wires.r_col, wires.both_sides)
         load = -matrix[:rows, rows:].sum(axis=1)
         if not reduces(part, wires):

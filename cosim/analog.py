@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from circuits import (
     Conditioned,
@@ -19,6 +18,7 @@ from circuits import (
     decode,
     encode,
 )
+from circuits.blas import one_thread
 from circuits.circuit import Circuit
 from circuits.converters import drive, read
 from circuits.stimulus import ACCURACIES
@@ -53,8 +53,7 @@ class Reading:
     def of(cls, netlist: Netlist) -> Self:
         """Read a linear netlist. Raises InputError as the nodal engine does."""
         silent = Stimulus(np.zeros((len(netlist.inputs), 1)), period=1.0, rise=0.5)
-        # More BLAS threads than one wait for each other on busy cores, and take many times as long.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_thread():
             circuit = LinearCircuit.read(netlist.deck(silent))
             gain = circuit.transfer([f"v{node}" for node in netlist.inputs], list(netlist.outputs))
             offset = circuit.settled(list(netlist.outputs))

@@ -1,6 +1,6 @@
 """From waveforms to settled volts, or to the reason why there are none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,12 +55,21 @@ def settle(waveforms: Waveforms, ends: Array, limits: Limits) -> Settled:
     """Judge every window (0, ends[0]], (ends[0], ends[1]], ... on its own."""
     starts = np.concatenate([[0.0], ends[:-1]])
     windows = [_window(waveforms, start, end) for start, end in zip(starts, ends, strict=True)]
+    if not _limited(waveforms, limits):
+        limits = replace(limits, swing=np.inf, slew=np.inf)
     return Settled(
         volts=np.column_stack([volts[:, -1] for _, volts in windows]),
         settling_time=np.array([settling_time(times, volts, BAND, limits.floor) for times, volts in windows]),
         statuses=tuple(verdict(times, volts, limits) for times, volts in windows),
         details=tuple(limits_reached(times, volts, limits) for times, volts in windows),
     )
+
+
+def _limited(waveforms: Waveforms, limits: Limits) -> bool:
+    """Whether any output comes near a limit at any time: if not, no window has to be searched for it."""
+    volts = waveforms.volts
+    near = not np.abs(volts).max() < RAIL * limits.swing
+    return near or not _slopes(waveforms.times, volts).max() < RAIL * limits.slew
 
 
 def verdict(times: Array, volts: Array, limits: Limits) -> Status:
@@ -76,7 +85,7 @@ def verdict(times: Array, volts: Array, limits: Limits) -> Status:
     allowed = limits.tolerance * max(size, limits.floor)
     earlier = np.ptp(volts[:, half : three_quarters + 1], axis=1)
     later = np.ptp(volts[:, three_quarters:], axis=1)
-    if size >= RAIL * limits.swing or _slopes(times, volts)[:, -1].max() >= RAIL * limits.slew:
+    if size >= RAIL * limits.swing or _slope_at_end(times, volts) >= RAIL * limits.slew:
         return Status.RAILED
     moving = later > allowed
     if not moving.any():
@@ -90,6 +99,8 @@ def verdict(times: Array, volts: Array, limits: Limits) -> Status:
 
 def limits_reached(times: Array, volts: Array, limits: Limits) -> str:
     """Which outputs, counted from 1, reached the swing or the slew rate, and how long; empty for none."""
+    if limits.swing == limits.slew == np.inf:
+        return ""
     steps = np.diff(times, prepend=times[0])
     found = []
     for word, beyond in (
@@ -102,6 +113,11 @@ def limits_reached(times: Array, volts: Array, limits: Limits) -> str:
             others = int(beyond.any(axis=1).sum()) - 1
             found.append(f"op-amp {row + 1} at its {word} for {lasted[row]:.3g} s, {others} others less long")
     return "; ".join(found)
+
+
+def _slope_at_end(times: Array, volts: Array) -> float:
+    """[V/s] largest mean slope of the last step, in size."""
+    return float(_slopes(times[-2:], volts[:, -2:])[:, -1].max())
 
 
 def _slopes(times: Array, volts: Array) -> Array:
