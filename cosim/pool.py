@@ -3,17 +3,16 @@
 import os
 import sys
 import types
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from circuits.errors import InputError
+from cosim.batches import RETRIES, Tasks, batches
 from cosim.executor import Executor, TaskError
 from cosim.job import POISONED
 from cosim.workers import GIVEN_UP, Thrown, run_batch, start_worker
@@ -22,10 +21,6 @@ TASKS_PER_WORKER = 2000
 """ngspice keeps 8 to 16 kB of every circuit: a worker is replaced before that adds up."""
 MEMORY_PER_WORKER = 2e9
 """[bytes] resident memory above which a worker is replaced before its next task."""
-RETRIES = 3
-"""How often a task that lost its worker or its time is tried again."""
-BATCH = 4
-"""Cheap items are grouped into at least so many messages a worker."""
 
 
 class SpicePool(Executor):
@@ -67,8 +62,8 @@ class SpicePool(Executor):
         costs: Sequence[float],
         progress: Callable[[], None] | None,
     ) -> list[Any]:
-        tasks = _Tasks(function, items, progress)
-        waiting = {self._schedule(tasks, batch): batch for batch in _batches(costs, BATCH * self.workers)}
+        tasks = Tasks(function, items, self.retries, self.counts, progress)
+        waiting = {self._schedule(tasks, batch): batch for batch in batches(costs, self.workers)}
         try:
             while waiting:
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -81,7 +76,7 @@ class SpicePool(Executor):
             raise
         return tasks.results
 
-    def _schedule(self, tasks: "_Tasks", batch: list[int]) -> "Future[list[Any]]":
+    def _schedule(self, tasks: Tasks, batch: list[int]) -> "Future[list[Any]]":
         future: Future[list[Any]] = self._pool.schedule(
             run_batch,
             args=(tasks.function, [tasks.items[i] for i in batch]),
@@ -89,7 +84,7 @@ class SpicePool(Executor):
         )
         return future
 
-    def _take(self, tasks: "_Tasks", batch: list[int], future: "Future[list[Any]]") -> list[list[int]]:
+    def _take(self, tasks: Tasks, batch: list[int], future: "Future[list[Any]]") -> list[list[int]]:
         """Keep the results of a finished batch; the batches that are still to be run in its place."""
         try:
             results = future.result()
@@ -108,61 +103,12 @@ class SpicePool(Executor):
             return tasks.keep(batch, [Thrown(error)] * len(batch))
         else:
             return tasks.keep(batch, results)
-        return self._again(tasks, batch, why)
-
-    def _again(self, tasks: "_Tasks", batch: list[int], why: str) -> list[list[int]]:
-        """The items of a lost batch, each on its own; those that were tried too often fail."""
-        again = []
-        for i in batch:
-            tasks.tries[i] += 1
-            if tasks.tries[i] <= self.retries:
-                self.counts["retried"] += 1
-                again.append([i])
-            else:
-                times = f", {tasks.tries[i]} times in all" if tasks.tries[i] > 1 else ""
-                tasks.keep([i], [Thrown(TaskError(f"{why}{times}."))])
-        return again
+        return tasks.again(batch, why)
 
     def close(self) -> None:
         """Stop all workers at once."""
         self._pool.stop()
         self._pool.join()
-
-
-@dataclass
-class _Tasks:
-    """The items of one call on their way."""
-
-    function: Callable[[Any], Any]
-    items: Sequence[Any]
-    progress: Callable[[], None] | None
-    tries: Counter[int] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.results: list[Any] = [None] * len(self.items)
-
-    def keep(self, batch: list[int], results: list[Any]) -> list[list[int]]:
-        """Store the results of a batch; what an unfit worker has left to another is a batch of its own."""
-        for i, result in zip(batch, results, strict=False):
-            self.results[i] = result.error if isinstance(result, Thrown) else result
-            if self.progress:
-                self.progress()
-        return [batch[len(results) :]] if len(results) < len(batch) else []
-
-
-def _batches(costs: Sequence[float], count: int) -> list[list[int]]:
-    """Items in groups of like cost, the costly ones first; none is larger than its share of all, or one item."""
-    order = sorted(range(len(costs)), key=lambda i: -costs[i])
-    share = sum(costs) / count
-    batches: list[list[int]] = []
-    room = 0.0
-    for i in order:
-        if not batches or not share or costs[i] > room:
-            batches.append([])
-            room = share
-        batches[-1].append(i)
-        room -= costs[i]
-    return batches
 
 
 @contextmanager
