@@ -13,10 +13,11 @@ NGSPICE ?= $(if $(CI),required,auto)
 sweeps := $(wildcard circuits/sweeps/*.toml)
 sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
 
-.PHONY: help setup train check test sweeps effects stability compare witness lines golden wheel doctor clean
+.PHONY: help setup train check test sweeps effects stability compare witness lines bench soak chaos cluster-demo \
+        golden wheel doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## Make .venv with everything in it, and install ngspice; PYTHON=... names the interpreter
 
@@ -70,6 +71,18 @@ witness: .venv/.ready ## Hold ngspice against the nodal engine on every linear c
 
 lines: .venv/.ready ## Measure the port reduction of wired arrays; ARGS="--segments 48" runs the slow comparison
 	.venv/bin/ohmvert lines $(ARGS)
+
+bench: .venv/.ready ## Time ours against naive PySpice, ngspice -b, nodal and NumPy in one run; ARGS=--quick for a minute
+	.venv/bin/ohmvert bench -o results/bench.json $(ARGS)
+
+soak: .venv/.ready ## Run 5,000 INV calls in one pool; fails unless the workers' memory stays flat
+	.venv/bin/ohmvert soak $(ARGS)
+
+chaos: .venv/.ready ## Kill workers and the trainer at random; fails unless every run ends in the same bits
+	.venv/bin/ohmvert chaos $(ARGS)
+
+cluster-demo: .venv/.ready ## Run SPICE jobs on a Dask cluster of two workers here, and kill one of them
+	.venv/bin/ohmvert cluster-demo $(ARGS)
 
 golden: .venv/.ready ## Write the reviewed netlists and waveforms in tests/golden anew
 	.venv/bin/python -m pytest tests/test_golden.py --update-golden

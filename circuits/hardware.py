@@ -52,6 +52,23 @@ class Hardware:
         """Whether the nodal engine reads this hardware as it is."""
         return self.opamp.is_linear and self.cell.is_linear
 
+    @property
+    def nonlinearity(self) -> str:
+        """What keeps INV calls within the op-amps' range from adding up, empty for nothing.
+
+        The built-in op-amp's limits are far from what inputs and outputs are scaled to.
+        """
+        converters = self.converters
+        found = {
+            "the cells bend their characteristic": not self.cell.is_linear,
+            "the op-amp is a model file": self.opamp.model is not None,
+            "op-amps have offsets": bool(self.opamp.offset or self.opamp.bias),
+            "cells have read noise": self.programming.read_noise > 0,
+            "converters round": bool(converters.dac_bits or converters.adc_bits),
+            "converters have noise": bool(converters.dac_noise or converters.adc_noise),
+        }
+        return next((words for words, holds in found.items() if holds), "")
+
     @classmethod
     def preset(cls, name: str) -> Self:
         """A named hardware of PRESETS. Raises InputError listing the known names."""

@@ -27,7 +27,7 @@ from cosim.solution import Array
 
 TOLERANCE = 1e-5
 """Outputs count as settled when less than this part of the largest output is still to come."""
-EXTRA_TIME_CONSTANTS = 4.5
+EXTRA_TIME_CONSTANTS = 6.5
 """Added to ln(1/tolerance) time constants, so that a settled output ends far inside the tolerance."""
 
 RINGING = 0.6

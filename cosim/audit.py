@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -65,6 +66,15 @@ class AuditRecord:
     statuses: dict[str, int] = field(default_factory=dict)
     """Audited calls by ngspice's verdict."""
 
+    def described(self) -> dict[str, Any]:
+        """The fields as JSON holds them; a `worst` that is infinite is the text 'inf'."""
+        return {**asdict(self), "worst": self.worst if math.isfinite(self.worst) else "inf"}
+
+    @classmethod
+    def restored(cls, described: Mapping[str, Any]) -> Self:
+        """The record that was `described`."""
+        return cls(**{**described, "worst": float(described["worst"])})
+
     def add(self, found: Disagreement) -> None:
         """Count one call."""
         self.calls += 1
@@ -121,6 +131,7 @@ class AuditedBackend(Backend):
         self._nodal = NodalBackend(hardware, conditioning)
         self.spice = SpiceBackend(hardware, conditioning, workers, timeout, executor)
         self.executor = self.spice.executor
+        self.superposes = self.spice.superposes
         self._arrays: WeakKeyDictionary[OnArray, Programmed] = WeakKeyDictionary()
         self._warned = False
 

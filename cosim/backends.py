@@ -47,6 +47,8 @@ class Backend(ABC):
 
     engine_seconds: float = 0.0
     """Wall time [s] since opening in which a circuit simulator ran; 0 for a backend without one."""
+    superposes: str = ""
+    """Why the solution of a sum is not the sum of the solutions; empty where it is."""
     writes: int = 0
     """Matrices programmed so far: a resumed run sets it to what it was."""
 

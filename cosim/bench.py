@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from circuits import Hardware, Wires
-from circuits.errors import InputError, check_whole
+from circuits.errors import check_whole
 from cosim.bench_methods import (
     CONDITION,
     Problem,
@@ -24,7 +24,7 @@ from cosim.bench_methods import (
     solve_nodal,
     solve_ours,
 )
-from cosim.library import find_ngspice
+from cosim.library import need_ngspice
 from cosim.pool import SpicePool
 from cosim.solution import Array
 
@@ -111,12 +111,6 @@ def open_pools() -> Iterator[dict[int, SpicePool]]:
     finally:
         for pool in pools.values():
             pool.close()
-
-
-def need_ngspice() -> None:
-    """Raise InputError where ngspice's library is missing."""
-    if find_ngspice() is None:
-        raise InputError("ngspice's shared library was not found: `ohmvert doctor` says how to get it.")
 
 
 def _wake(_: int) -> int:

@@ -2,6 +2,7 @@
 
 from circuits.errors import InputError, check_choice
 from cosim.executor import Executor
+from cosim.library import need_ngspice
 from cosim.pool import SpicePool
 
 EXECUTORS = ("local", "dask")
@@ -18,12 +19,13 @@ def open_executor(
         timeout: [s] that one item may take before its process is stopped.
         address: of the Dask scheduler, such as tcp://host:8786.
 
-    Raises InputError for an unknown kind, and for options of the other kind.
+    Raises InputError for an unknown kind, for options of the other kind, and where this machine has no ngspice.
     """
     check_choice("executor", kind, EXECUTORS)
     if kind == "local":
         if address is not None:
             raise InputError(f"dask address = {address!r} is of no use to executor = 'local': add --executor=dask.")
+        need_ngspice()
         return SpicePool(workers, timeout)
     if address is None:
         raise InputError("executor = 'dask' needs the scheduler's address: add --dask-address=tcp://host:8786.")

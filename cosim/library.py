@@ -24,6 +24,17 @@ def find_ngspice() -> str | None:
     return ctypes.util.find_library("ngspice")
 
 
+def need_ngspice() -> None:
+    """Raise InputError, with the way out, where ngspice's library is missing."""
+    from circuits.errors import InputError
+
+    if find_ngspice() is None:
+        raise InputError(
+            "ngspice's shared library was not found: install it (Debian and Ubuntu: apt-get install libngspice0; "
+            "macOS: brew install libngspice) or set NGSPICE_LIBRARY_PATH to the file."
+        )
+
+
 if __name__ == "__main__":
     print(find_ngspice() or "not found")
     raise SystemExit(find_ngspice() is None)

@@ -71,6 +71,7 @@ class AnalogBackend(Backend):
     def __init__(self, hardware: Hardware | None = None, conditioning: Conditioning | None = None) -> None:
         self.hardware = hardware or Hardware()
         self.conditioning = conditioning or Conditioning()
+        self.superposes = self.hardware.nonlinearity
 
     def program_many(self, matrices: Sequence[ArrayLike]) -> list[AnalogProgrammed]:
         """Condition, encode and write every matrix; its netlist is drawn and read when it is needed."""

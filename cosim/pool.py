@@ -1,30 +1,29 @@
 """Worker processes on this machine: each has its own ngspice, and its crash costs its own task only."""
 
 import os
-import sys
-import types
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
-from contextlib import contextmanager
-from multiprocessing.context import SpawnContext, SpawnProcess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, TimeoutError, wait
+from dataclasses import dataclass
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 
 from circuits.errors import InputError
 from cosim.batches import RETRIES, Tasks, batches
 from cosim.executor import Executor, TaskError
 from cosim.job import POISONED
-from cosim.workers import GIVEN_UP, Thrown, run_batch, start_worker
+from cosim.processes import Processes
+from cosim.workers import GIVEN_UP, Thrown, run_batch
 
-TASKS_PER_WORKER = 2000
-"""ngspice keeps 8 to 16 kB of every circuit: a worker is replaced before that adds up."""
 MEMORY_PER_WORKER = 2e9
 """[bytes] resident memory above which a worker is replaced before its next task."""
+PATIENCE = 60.0
+"""[s] without any sign of life after which all processes are replaced."""
 
 
 class SpicePool(Executor):
-    """Spawned processes that import nothing of the caller's script.
+    """Runs jobs in processes of this machine.
 
     Args:
         workers: processes, one a core where None.
@@ -47,13 +46,7 @@ class SpicePool(Executor):
         if not 0 < timeout < float("inf"):
             raise InputError(f"timeout = {timeout!r} s must be a finite time above 0.")
         self.timeout, self.retries = timeout, retries
-        self._pool = ProcessPool(
-            max_workers=self.workers,
-            max_tasks=TASKS_PER_WORKER,
-            initializer=start_worker,
-            initargs=[memory],
-            context=_Context(),
-        )
+        self._processes = Processes(self.workers, memory)
 
     def _execute(
         self,
@@ -63,29 +56,60 @@ class SpicePool(Executor):
         progress: Callable[[], None] | None,
     ) -> list[Any]:
         tasks = Tasks(function, items, self.retries, self.counts, progress)
-        waiting = {self._schedule(tasks, batch): batch for batch in batches(costs, self.workers)}
+        flights: dict[Future[Any], _Flight] = {}
+        self._send(tasks, batches(costs, self.workers), flights)
         try:
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    for batch in self._take(tasks, waiting.pop(future), future):
-                        waiting[self._schedule(tasks, batch)] = batch
+            while flights:
+                done, _ = wait(flights, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+                for future in done or self._lost(flights):
+                    self._send(tasks, self._take(tasks, flights.pop(future), future), flights)
         except BaseException:
-            for future in waiting:
+            for future in flights:
                 future.cancel()
             raise
         return tasks.results
 
-    def _schedule(self, tasks: Tasks, batch: list[int]) -> "Future[list[Any]]":
-        future: Future[list[Any]] = self._pool.schedule(
-            run_batch,
-            args=(tasks.function, [tasks.items[i] for i in batch]),
-            timeout=self.timeout * len(batch),
-        )
-        return future
+    def _send(self, tasks: Tasks, waiting: list[list[int]], flights: "dict[Future[Any], _Flight]") -> None:
+        """Give batches to the processes; to new ones where the old ones take no more."""
+        for batch in waiting:
+            generation = self._processes.generation
+            args = (tasks.function, [tasks.items[i] for i in batch])
+            for _ in range(self.retries + 1):
+                try:
+                    future = self._processes.schedule(run_batch, args, self.timeout * len(batch))
+                    break
+                except RuntimeError:
+                    generation = self._renew(generation)
+            else:
+                raise TaskError("The worker processes end as soon as they are started: run `ohmvert doctor`.")
+            flights[future] = _Flight(batch, generation)
 
-    def _take(self, tasks: Tasks, batch: list[int], future: "Future[list[Any]]") -> list[list[int]]:
+    def _renew(self, generation: int) -> int:
+        if self._processes.closed:
+            raise TaskError("The pool was closed while tasks were running.")
+        self.counts["renewed"] += 1
+        self._processes.renew(generation)
+        return self._processes.generation
+
+    def _lost(self, flights: "dict[Future[Any], _Flight]") -> "list[Future[Any]]":
+        """The futures that nobody works on any more: those of replaced processes, or of ones that gave no sign."""
+        old = [future for future, flight in flights.items() if flight.generation < self._processes.generation]
+        if old:
+            return old
+        now = time.monotonic()
+        for future, flight in flights.items():
+            if future.running() and flight.running_since is None:
+                flight.running_since = now
+        if any(flight.is_in_time(self.timeout, now) for flight in flights.values()):
+            return []
+        self._renew(self._processes.generation)
+        return list(flights)
+
+    def _take(self, tasks: Tasks, flight: "_Flight", future: "Future[Any]") -> list[list[int]]:
         """Keep the results of a finished batch; the batches that are still to be run in its place."""
+        batch = flight.batch
+        if not future.done():
+            return [batch]
         try:
             results = future.result()
         except TimeoutError:
@@ -97,8 +121,10 @@ class SpicePool(Executor):
                 return [batch]
             self.counts["died"] += 1
             why = f"The worker process died (exit code {error.exitcode})"
-        except CancelledError:
-            raise TaskError("The pool was closed while tasks were running.") from None
+        except (BrokenExecutor, CancelledError):
+            # A process died while none was running: not the fault of this batch, but once too often is enough.
+            self._renew(flight.generation)
+            why = "The worker processes died"
         except Exception as error:  # what could not be sent or received
             return tasks.keep(batch, [Thrown(error)] * len(batch))
         else:
@@ -107,33 +133,22 @@ class SpicePool(Executor):
 
     def close(self) -> None:
         """Stop all workers at once."""
-        self._pool.stop()
-        self._pool.join()
+        self._processes.close()
 
 
-@contextmanager
-def _plain_main() -> Iterator[None]:
-    """Hide the caller's script, so that a spawned worker does not run it again.
+@dataclass
+class _Flight:
+    """A batch on its way through a process."""
 
-    Without this every script that opens the backend would need the `if __name__ == "__main__"` guard.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    batch: list[int]
+    generation: int
+    """Of the processes that it was given to."""
+    running_since: float | None = None
+    """[s] when it was first seen to run, on this machine's clock."""
 
-
-class _Process(SpawnProcess):
-    @staticmethod
-    def _Popen(process_obj):  # type: ignore[no-untyped-def]
-        with _plain_main():
-            return SpawnProcess._Popen(process_obj)
-
-
-class _Context(SpawnContext):
-    Process = _Process
+    def is_in_time(self, timeout: float, now: float) -> bool:
+        """Whether it runs, and not much longer than it may."""
+        return self.running_since is not None and now - self.running_since < timeout * len(self.batch) + PATIENCE
 
 
 def ask_engine(executor: Executor) -> tuple[str, bool]:

@@ -12,9 +12,10 @@ from circuits import Hardware
 from circuits.errors import InputError, check_whole
 from circuits.matrices import spd
 from cosim.backends import Programmed, open_backend
-from cosim.bench import need_ngspice
 from cosim.job import Job, Outcome, run_job
-from cosim.pool import TASKS_PER_WORKER, SpicePool
+from cosim.library import need_ngspice
+from cosim.pool import SpicePool
+from cosim.processes import TASKS_PER_WORKER
 from cosim.solution import Status
 from cosim.workers import resident_bytes
 

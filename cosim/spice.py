@@ -10,7 +10,7 @@ from circuits.errors import InputError
 from cosim.analog import AnalogArray
 from cosim.executor import Executor
 from cosim.job import Job, Outcome, busy_seconds
-from cosim.library import find_ngspice
+from cosim.library import need_ngspice
 from cosim.nodal import AnalogBackend, AnalogProgrammed, OnArray
 from cosim.pool import SpicePool
 from cosim.settle import BAND
@@ -46,11 +46,8 @@ class SpiceBackend(AnalogBackend):
         executor: Executor | None = None,
     ) -> None:
         super().__init__(hardware, conditioning)
-        if executor is None and find_ngspice() is None:
-            raise InputError(
-                "ngspice's shared library was not found: install it (Debian and Ubuntu: apt-get install libngspice0; "
-                "macOS: brew install libngspice) or set NGSPICE_LIBRARY_PATH to the file."
-            )
+        if executor is None:
+            need_ngspice()
         self.engine_seconds = 0.0
         self.executor = executor or SpicePool(workers, timeout)
         if self.hardware.opamp.model or self.hardware.cell.model:

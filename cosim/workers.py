@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +31,19 @@ class Thrown:
 def start_worker(memory: float) -> None:
     """Prepare a fresh process, which is replaced once it holds more than `memory` bytes."""
     global _memory_limit
+    threading.Thread(target=_watch, args=[os.getppid()], daemon=True).start()
     # Ctrl-C reaches the whole process group; the trainer decides what is still worth finishing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One process a core is running already: more threads wait for each other.
     threadpool_limits(1)
     _memory_limit = memory
+
+
+def _watch(parent: int) -> None:
+    """End this process once its parent is gone: one in the middle of a long transient would not notice."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def run_batch(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

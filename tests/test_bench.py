@@ -254,7 +254,7 @@ def test_the_soak_command_ends_with_its_verdict(
 
 
 def test_without_ngspice_both_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cosim.bench.find_ngspice", lambda: None)
+    monkeypatch.setattr("cosim.library.find_ngspice", lambda: None)
     with pytest.raises(InputError, match="was not found"), open_pools():
         pass
     with pytest.raises(InputError, match="was not found"):

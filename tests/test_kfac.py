@@ -244,10 +244,20 @@ def train(model: nn.Module, kfac: KFAC, steps: range) -> None:
         optimizer.step()
 
 
-@pytest.mark.parametrize(("every", "invert", "stop"), [(1, 1, 2), (1, 3, 3), (2, 1, 2), (2, 1, 3), (2, 3, 3)])
-def test_a_saved_run_continues_bit_for_bit(every: int, invert: int, stop: int) -> None:
-    """Stopped at steps where the arrays are programmed anew in any case."""
-    build = partial(Exact, kl_clip=0.001, factor_update_steps=every, inv_update_steps=invert)
+NOISY = replace(Hardware(), programming=replace(Hardware().programming, sigma=0.02, read_noise=0.005), seed=3)
+
+
+@pytest.mark.parametrize("backend", ["exact", "nodal"])
+@pytest.mark.parametrize(
+    ("every", "invert", "stop"), [(1, 1, 2), (1, 3, 2), (1, 3, 3), (2, 1, 3), (2, 3, 4), (1, 9, 1)]
+)
+def test_a_saved_run_continues_bit_for_bit(every: int, invert: int, stop: int, backend: str) -> None:
+    """Also between two programmings, and where every write and every call draws its own noise."""
+
+    def build(model: nn.Module) -> KFAC:
+        opened = open_backend(backend, hardware=NOISY)
+        return Exact(model, backend=opened, kl_clip=0.001, factor_update_steps=every, inv_update_steps=invert)
+
     whole, first, second = net(), net(), net()
     train(whole, build(whole), range(6))
     kfac = build(first)
@@ -275,7 +285,28 @@ def test_loading_replaces_factors_inverses_and_recordings() -> None:
     second.load_state_dict(first.state_dict())
     given = backward(used, 1)
     second.step()
-    nearly(gradients(used), directions(mix((0.5, factors(0)), (0.5, factors(1))), given))
+    nearly(gradients(used), directions(factors(0), given))
+
+
+def test_arrays_are_programmed_anew_after_a_state_that_does_not_name_them() -> None:
+    build = partial(Exact, factor_decay=0.5, inv_update_steps=9)
+    model, other = net(), net()
+    first, second = build(model), build(other)
+    backward(model, 0)
+    first.step()
+    state = first.state_dict()
+    second.load_state_dict({name: state[name] for name in ("steps", "factors")})
+    given = backward(other, 1)
+    second.step()
+    nearly(gradients(other), directions(mix((0.5, factors(0)), (0.5, factors(1))), given))
+
+
+def test_layers_that_share_a_parameter_are_refused_by_their_names() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    with pytest.raises(InputError, match=r"'0' and '2' share the parameter 'weight'.*skip_layers"):
+        Exact(model)
+    assert hooks(model) == 0
 
 
 def test_a_saved_state_is_not_changed_by_later_steps() -> None:
@@ -335,8 +366,8 @@ INVALID: dict[str, list[Any]] = {
     "factor_decay": [-0.1, 1.1, NAN],
     "kl_clip": [0.0, -1.0, NAN],
     "lr": [-0.1, NAN, INF, "0.1", lambda _: -1.0],
-    "factor_update_steps": [0, -1, 1.5, "2"],
-    "inv_update_steps": [0, -1, 1.5, "2"],
+    "factor_update_steps": [0, -1, 1.5, "2", True],
+    "inv_update_steps": [0, -1, 1.5, "2", True],
     "skip_layers": [["."]],
     "backend": ["ngspice"],
 }

@@ -1,5 +1,6 @@
 """The pool under faults: killed, hung, poisoned and swollen workers cost time, never a result."""
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +120,38 @@ def test_a_worker_that_has_grown_is_replaced() -> None:
         assert pool.counts == {"recycled": 1}
 
 
+def test_killing_idle_workers_breaks_nothing() -> None:
+    with SpicePool(workers=2) as pool:
+        for pid in pool.map(process_of, [0, 1]):
+            _kill(pid)
+            time.sleep(1.0)
+        assert pool.map(twice, range(10)) == [2 * i for i in range(10)]
+
+
+def test_a_task_that_nobody_has_begun_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.pool.PATIENCE", 3.0)
+    with SpicePool(workers=1) as pool:
+        assert pool.map(twice, [1]) == [2]
+        schedule = pool._processes.schedule
+        lost: list[object] = []
+
+        def lose_the_first(*args: object) -> object:
+            if not lost:
+                lost.append(0)
+                return Future()
+            return schedule(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(pool._processes, "schedule", lose_the_first)
+        assert pool.map(twice, [3]) == [6]
+        assert pool.counts["renewed"] == 1
+
+
+def test_processes_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.processes.start_worker", os._exit)
+    with SpicePool(workers=1, memory=1) as pool, pytest.raises(TaskError):
+        pool.map(twice, [3])
+
+
 @pytest.mark.ngspice
 @pytest.mark.parametrize("deck", [POISON, INTERPOLATED])
 def test_a_poisoned_process_is_never_used_again(deck: str) -> None:
@@ -146,16 +180,22 @@ def test_workers_killed_at_random_change_no_bit() -> None:
         found = backend.solve_many(requests)
         stop.set()
         killer.join()
-        assert backend.executor.counts["died"] >= 1
+        counts = backend.executor.counts
+        assert counts["died"] + counts["renewed"] >= 1
     for a, b in zip(expected, found, strict=True):
         assert b.status is Status.SETTLED
         np.testing.assert_array_equal(a.value, b.value)
 
 
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def _kill_workers(stop: threading.Event) -> None:
     random = np.random.default_rng(0)
     for _ in range(4):
-        if stop.wait(random.uniform(0.1, 0.3)):
+        if stop.wait(random.uniform(0.02, 0.1)):
             return
         children = multiprocessing.active_children()
         if children:

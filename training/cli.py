@@ -9,7 +9,13 @@ import typer
 
 from circuits import InputError
 from cosim import InverseError
+from cosim.audit import AuditError
+from cosim.executor import TaskError
+from training.bench import bench, soak
+from training.chaos import chaos
+from training.cluster_demo import cluster_demo
 from training.proofs import lines, witness
+from training.replay import replay
 from training.tables import compare, effects, stability
 from training.train_command import train
 
@@ -24,7 +30,7 @@ app = typer.Typer(
 
 
 app.command()(train)
-for table in (effects, stability, compare, witness, lines):
+for table in (effects, stability, compare, witness, lines, bench, soak, chaos, cluster_demo, replay):
     app.command()(table)
 
 
@@ -67,7 +73,7 @@ def run(command: Callable[..., Any]) -> int:
         code = command(standalone_mode=False)
     except UsageError as error:
         return _complain(error.format_message())
-    except (InputError, InverseError) as error:
+    except (InputError, InverseError, AuditError, TaskError) as error:
         return _complain(" ".join([str(error), *getattr(error, "__notes__", [])]))
     except (KeyboardInterrupt, typer.Abort):
         return 130

@@ -1,14 +1,19 @@
-"""What a run is: every choice that its result depends on, checked once at the edge."""
+"""What a run is: every choice that its result depends on, checked once at the edge. And how it is carried out."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from circuits import InputError
 from circuits.hardware_file import load_hardware
 from cosim import BACKENDS
+from cosim.audit import ACTIONS
+from cosim.executors import EXECUTORS
+from training.atomic_file import replace_file
 from training.data import DATASETS
+from training.inverse import APPLY
 
 LEARNING_RATES = {"kfac": 0.05, "sgd": 0.05, "adam": 0.003}
 """Default learning rate of each optimizer on the small networks here; sgd and kfac have momentum 0.9."""
@@ -44,11 +49,16 @@ class RunConfig:
     """Whether model files that ngspice would run as programs are let through."""
     inv_update_steps: int = 1
     """Steps between programmings of the arrays."""
+    apply: str = "solve"
+    """How inverses reach gradients: solve (through the arrays) or explicit (read once, multiplied digitally)."""
+    stale_ok: bool = False
+    """Whether arrays are programmed in the background, while those of before answer one step more."""
 
     def __post_init__(self) -> None:
         _known("backend", self.backend, BACKENDS)
         _known("optimizer", self.optimizer, LEARNING_RATES)
         _known("dataset", self.dataset, DATASETS)
+        _known("apply", self.apply, APPLY)
         load_hardware(self.hardware, self.trust)
         for name in ("epochs", "batch_size", "inv_update_steps"):
             if getattr(self, name) < 1:
@@ -64,10 +74,86 @@ class RunConfig:
         """The same run with every default written out."""
         return replace(self, lr=LEARNING_RATES[self.optimizer] if self.lr is None else self.lr)
 
-    def write(self, path: Path) -> None:
-        """Write the fields as JSON, and under `parts` every field of the hardware."""
+    def described(self) -> dict[str, Any]:
+        """The fields as JSON holds them, and under `parts` every field of the hardware."""
         parts = asdict(load_hardware(self.hardware, self.trust))
-        path.write_text(json.dumps({**asdict(self), "parts": parts}, indent=2) + "\n")
+        described: dict[str, Any] = json.loads(json.dumps({**asdict(self), "parts": parts}))
+        return described
+
+    @classmethod
+    def restored(cls, described: Mapping[str, Any], trust: bool) -> Self:
+        """The run that was `described`; trust is given by the person at the terminal and by no file."""
+        known = {field.name for field in fields(cls)}
+        unknown = [name for name in described if name not in {*known, "parts"}]
+        if unknown:
+            raise InputError(f"The checkpoint's config has the field {unknown[0]!r}, which this version does not know.")
+        return cls(**{**{name: described[name] for name in known & set(described)}, "trust": trust})
+
+    def write(self, path: Path) -> None:
+        """Write the description as JSON; InputError where that is not possible."""
+        replace_file(path, (json.dumps(self.described(), indent=2) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out, which never changes its result. Raises InputError, naming the field."""
+
+    workers: int | None = None
+    """Processes that run ngspice; one a core where it is None."""
+    timeout: float = 600.0
+    """[s] that one transient may take before it is tried again, above 0."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints; 0 for one at the end of every epoch."""
+    keep_checkpoints: int = 3
+    """Checkpoints to keep, at least 1."""
+    executor: str = "local"
+    """Where SPICE jobs run: local or dask."""
+    dask_address: str | None = None
+    """The Dask scheduler, such as tcp://host:8786."""
+    inputs: str = "all"
+    """Which steps keep the inputs of their INV calls for `ohmvert replay`: all, none, or N for every Nth."""
+    cache: bool = False
+    """Whether outcomes of ngspice are kept on disk and found again."""
+    cache_dir: str | None = None
+    """Folder of the cache; the user's cache folder where it is None."""
+    audit: float = 0.0
+    """Share of the nodal engine's INV calls that ngspice checks, 0 to 1."""
+    audit_limit: float = 1e-3
+    """Relative disagreement that is too much."""
+    on_audit: str = "stop"
+    """What is done then: stop or warn."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout < float("inf"):
+            raise InputError(f"timeout = {self.timeout} s must be a finite time above 0.")
+        if self.checkpoint_every < 0:
+            raise InputError(f"checkpoint_every = {self.checkpoint_every} must be 0 (every epoch) or more (steps).")
+        if self.keep_checkpoints < 1:
+            raise InputError(f"keep_checkpoints = {self.keep_checkpoints} must be 1 or more.")
+        if not 0 <= self.audit <= 1:
+            raise InputError(f"audit = {self.audit} is outside 0 (none) to 1 (every INV call).")
+        if not 0 < self.audit_limit < float("inf"):
+            raise InputError(f"audit_limit = {self.audit_limit} must be a finite number above 0.")
+        _known("on_audit", self.on_audit, ACTIONS)
+        _known("executor", self.executor, EXECUTORS)
+
+
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """'name = value against value' for every field in which two descriptions differ; trust does not count."""
+    one, other = dict(_flat(first, "")), dict(_flat(second, ""))
+    return [
+        f"{name} = {one.get(name)!r} against {other.get(name)!r}"
+        for name in {**one, **other}
+        if one.get(name) != other.get(name)
+    ]
+
+
+def _flat(described: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, value in described.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{name}.")
+        elif name != "trust":
+            yield path + name, value
 
 
 def _known(what: str, name: str, table: object) -> None:

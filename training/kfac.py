@@ -31,9 +31,12 @@ class KFAC:
         factor_update_steps: steps between updates of the factors.
         inv_update_steps: steps between programmings of the arrays.
         skip_layers: regular expressions; a layer whose name or class matches one is left alone.
+        apply: 'solve' sends every gradient through the arrays; 'explicit' reads each inverse once after it was
+            programmed, one INV call a row, and multiplies digitally until the next programming.
+        stale_ok: program in the background; the arrays of before answer until the next step.
 
-    Names and defaults are those of kfac-pytorch. Raises InputError for values out of range and for a
-    model without a layer to precondition.
+    Names and defaults are those of kfac-pytorch. Raises InputError for values out of range, for a model without
+    a layer to precondition, and for layers that share a parameter.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class KFAC:
         factor_update_steps: int = 1,
         inv_update_steps: int = 1,
         skip_layers: Sequence[str] = (),
+        apply: str = "solve",
+        stale_ok: bool = False,
     ) -> None:
         if not 0 <= factor_decay <= 1:
             raise InputError(f"factor_decay = {factor_decay!r} is outside 0 to 1.")
@@ -57,17 +62,23 @@ class KFAC:
             ("factor_update_steps", factor_update_steps),
             ("inv_update_steps", inv_update_steps),
         ):
-            if not isinstance(steps, int) or steps < 1:
+            if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
                 raise InputError(f"{name} = {steps!r} must be a whole number of 1 or more.")
         self.damping, self.lr, self.kl_clip = damping, lr, kl_clip
         self.factor_update_steps, self.inv_update_steps = factor_update_steps, inv_update_steps
+        self.apply = apply
         self.steps = 0
         """Steps taken so far."""
         _at(damping, 0, "damping")
         _at(lr, 0, "lr")
         covered = _covered(model, skip_layers)
         self._owned = open_backend(backend) if isinstance(backend, str) else None
-        self._inverses = FactorInverses(self._owned or backend)  # type: ignore[arg-type]
+        try:
+            self._inverses = FactorInverses(self._owned or backend, apply, stale_ok)  # type: ignore[arg-type]
+        except InputError:
+            if self._owned is not None:
+                self._owned.close()
+            raise
         # Last, so that a refused argument leaves neither a hook nor an open backend behind.
         self.layers = [LayerCurvature(name, layer, factor_decay) for name, layer in covered]
         self._stale = True
@@ -86,6 +97,7 @@ class KFAC:
         for layer in self.layers:
             if any(parameter.grad is None for parameter in layer.layer.parameters()):
                 raise InputError(f"Layer {layer.name!r} has no gradient: call loss.backward() before kfac.step().")
+        self._inverses.adopt()
         if self.steps % self.factor_update_steps == 0:
             for layer in self.layers:
                 layer.update()
@@ -114,28 +126,41 @@ class KFAC:
         return min(1.0, math.sqrt(self.kl_clip / size)) if size > 0 else 1.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Step count and factors, plain tensors by layer name."""
+        """Step count, factors, and what is programmed now: plain values and tensors by layer name."""
         factors = {layer.name: {"A": layer.activation, "G": layer.gradient} for layer in self.layers}
-        return {"steps": self.steps, "factors": factors}
+        return {"steps": self.steps, "factors": factors, **self._inverses.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a `state_dict`; InputError where layers or sizes differ. Arrays are programmed anew."""
-        factors = state["factors"]
-        names = [layer.name for layer in self.layers]
-        if list(factors) != names:
-            raise InputError(f"The state has the layers {list(factors)}, the model has {names}.")
+        """Continue from a `state_dict` bit for bit; InputError where layers or sizes differ.
+
+        Arrays are programmed anew at the next step where the state does not say what was programmed.
+        """
+        factors, programmed = state["factors"], state.get("programmed") or {}
+        self._check_names(factors)
+        if programmed:
+            self._check_names(programmed)
         for layer in self.layers:
             layer.check(factors[layer.name]["A"], factors[layer.name]["G"])
+            if programmed:
+                layer.check(programmed[layer.name]["A"]["matrix"], programmed[layer.name]["G"]["matrix"])
         for layer in self.layers:
             layer.load(factors[layer.name]["A"], factors[layer.name]["G"])
+        if programmed:
+            self._inverses.load_state_dict(state)
         self.steps = int(state["steps"])
-        self._stale = True
+        self._stale = not programmed
         self._schedule_recording()
+
+    def _check_names(self, saved: dict[str, Any]) -> None:
+        names = [layer.name for layer in self.layers]
+        if list(saved) != names:
+            raise InputError(f"The state has the layers {list(saved)}, the model has {names}.")
 
     def remove_hooks(self) -> None:
         """Take every hook off the model and close the backend if it was opened here."""
         for layer in self.layers:
             layer.remove()
+        self._inverses.close()
         if self._owned is not None:
             self._owned.close()
 
@@ -151,7 +176,20 @@ def _covered(model: nn.Module, skip_layers: Sequence[str]) -> list[tuple[str, La
     ]
     if not covered:
         raise InputError("The model has no Linear or Conv2d layer to precondition (or skip_layers names them all).")
+    _refuse_shared(covered)
     return covered
+
+
+def _refuse_shared(covered: list[tuple[str, Layer]]) -> None:
+    owners: dict[Tensor, str] = {}
+    for name, layer in covered:
+        for own, parameter in layer.named_parameters():
+            other = owners.setdefault(parameter, name)
+            if other != name:
+                raise InputError(
+                    f"The layers {other!r} and {name!r} share the parameter {own!r}, so its factors are not defined: "
+                    f"name both layers in skip_layers, or give each its own."
+                )
 
 
 def _at(schedule: Schedule, step: int, name: str) -> float:

@@ -3,20 +3,27 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits.hardware_file import load_hardware
-from cosim import Backend, InverseError, open_backend
-from training.config import RunConfig
+from circuits import InputError
+from cosim import Backend, InverseError
+from cosim.audit import AuditedBackend, AuditError, AuditRecord
+from training.calls import INPUTS, CallStore, describe_engine
+from training.checkpoint import Checkpoints
+from training.config import Execution, RunConfig, differences
 from training.data import Dataset, load_dataset
+from training.engine import open_engine
+from training.environment import environment, warn_of_another
 from training.kfac import KFAC
 from training.models import build_model
 from training.record import EpochMetrics, RunFolder
+from training.state_file import State
+from training.trajectory import Trajectory
 
 MOMENTUM = 0.9
 
@@ -36,33 +43,47 @@ class Progress(Protocol):
 
 @dataclass
 class Training:
-    """The parts of a run, built from its config; `run` trains, and what is done stays in `metrics`."""
+    """The parts of a run, built from its config; `run` trains, and what is done stays in `metrics`.
+
+    Where the folder resumes, the run goes on from the newest of `checkpoints` that fits.
+    """
 
     config: RunConfig
     folder: RunFolder
     progress: Progress
-    workers: int | None = None
+    execution: Execution = field(default_factory=Execution)
+    checkpoints: Checkpoints | None = None
     metrics: list[EpochMetrics] = field(default_factory=list)
+    mended: dict[str, int] = field(default_factory=dict)
+    """What went wrong with worker processes and was tried again, by kind."""
+    engine: str = ""
+    """The simulator that runs the circuits; empty for none."""
+    was_complete: bool = False
+    """Whether there was nothing left to do."""
 
     def run(self) -> None:
-        """Train for all epochs. The weights are saved at the end, and also when it is interrupted or fails."""
-        config = self.config
-        dataset = load_dataset(config.dataset, config.data_dir)
-        torch.manual_seed(config.seed)
-        self.model = build_model(dataset.image_size, dataset.classes)
-        optimizer = build_optimizer(config, self.model)
-        order = torch.Generator().manual_seed(config.seed)
+        """Train for all epochs. Weights and a checkpoint are also kept when it is interrupted or fails.
+
+        They are those after the last step that was completed. Raises InputError where the disk is full.
+        """
+        dataset = load_dataset(self.config.dataset, self.config.data_dir)
         with self._open_backend() as backend:
-            kfac = self._build_kfac(backend, optimizer)
-            batches = -(-len(dataset.train_labels) // config.batch_size)
-            self.progress.start(config.epochs * batches, config.epochs * batches * _calls_per_step(kfac))
-            self.started = time.monotonic()
+            self.backend = backend
+            self.engine = describe_engine(backend) if backend else ""
+            self.inputs = CallStore(self.folder.path / INPUTS, self.execution.inputs, engine=self.engine)
+            self._begin(dataset)
             try:
-                for epoch in range(1, config.epochs + 1):
-                    loss = self._train_epoch(dataset, optimizer, kfac, order)
-                    self._finish_epoch(epoch, loss, dataset, backend)
+                while self.trajectory.epoch <= self.config.epochs:
+                    self._train_epoch(dataset)
+                    self._finish_epoch(dataset)
+            except InputError:
+                raise
+            except BaseException:
+                self._save()
+                raise
             finally:
-                self.folder.save_weights(self.model)
+                self.mended = dict(getattr(getattr(backend, "executor", None), "counts", {}))
+            self._save()
 
     def summary(self) -> dict[str, object]:
         """What `--json` prints."""
@@ -77,68 +98,148 @@ class Training:
                 "total": last.seconds_total if last else 0.0,
                 "ngspice": last.seconds_ngspice if last else 0.0,
             },
+            "mended": self.mended,
         }
 
     def _open_backend(self) -> "AbstractContextManager[Backend | None]":
-        if self.config.optimizer != "kfac":
-            return nullcontext()
-        options = {"workers": self.workers} if self.config.backend == "spice" else {}
-        hardware = load_hardware(self.config.hardware, self.config.trust)
-        return open_backend(self.config.backend, hardware=hardware, **options)
+        return open_engine(self.config, self.execution) if self.config.optimizer == "kfac" else nullcontext()
 
-    def _build_kfac(self, backend: Backend | None, optimizer: torch.optim.Optimizer) -> KFAC | None:
-        if backend is None:
+    def _begin(self, dataset: Dataset) -> None:
+        """Stand at the first step of the run, or where it is resumed, with a checkpoint of that on the disk."""
+        self._fixed = {
+            "config": self.config.described(),
+            "execution": asdict(self.execution),
+            "environment": environment(),
+        }
+        torch.manual_seed(self.config.seed)
+        model = build_model(dataset.image_size, dataset.classes)
+        optimizer = build_optimizer(self.config, model)
+        order = torch.Generator().manual_seed(self.config.seed)
+        kfac = self._build_kfac(model, optimizer)
+        self.trajectory = Trajectory(model, optimizer, order, kfac)
+        self.checkpoints = self.checkpoints or Checkpoints(self.folder.path, self.execution.keep_checkpoints)
+        self.started, self._ngspice_before = time.monotonic(), 0.0
+        if self.folder.resume:
+            self.checkpoints.newest(self._load)
+            self.was_complete = self.trajectory.epoch > self.config.epochs
+        self._latest = self._written = self._state()
+        if not self.folder.resume:
+            self.folder.sync()
+            self.checkpoints.write(0, self._latest)
+        batches = -(-len(dataset.train_labels) // self.config.batch_size)
+        left = self.config.epochs * batches - self.trajectory.steps
+        self.progress.start(left, _calls(kfac, left))
+
+    def _build_kfac(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> KFAC | None:
+        if self.backend is None:
             return None
         return KFAC(
-            self.model,
-            backend,
+            model,
+            self.backend,
             damping=self.config.damping,
             kl_clip=self.config.kl_clip,
             lr=lambda _: optimizer.param_groups[0]["lr"],
             inv_update_steps=self.config.inv_update_steps,
+            apply=self.config.apply,
+            stale_ok=self.config.stale_ok,
         )
 
-    def _train_epoch(
-        self, dataset: Dataset, optimizer: torch.optim.Optimizer, kfac: KFAC | None, order: torch.Generator
-    ) -> float:
-        """Mean loss of the epoch's batches."""
-        self.model.train()
-        total = 0.0
-        for images, labels in shuffled_batches(dataset, self.config.batch_size, order):
-            optimizer.zero_grad()
-            loss = functional.cross_entropy(self.model(images), labels)
+    def _train_epoch(self, dataset: Dataset) -> None:
+        """The batches of the epoch that are left."""
+        now = self.trajectory
+        now.model.train()
+        for images, labels in shuffled_batches(dataset, self.config.batch_size, now.rewind_order(), now.batches):
+            now.optimizer.zero_grad()
+            loss = functional.cross_entropy(now.model(images), labels)
             loss.backward()
-            calls = self._precondition(kfac) if kfac else 0
-            optimizer.step()
-            total += float(loss.detach()) * len(labels)
+            calls = self._precondition(now.kfac) if now.kfac else 0
+            now.optimizer.step()
+            now.finish_step(float(loss.detach()) * len(labels))
+            self._latest = self._state()
+            if self.execution.checkpoint_every and now.steps % self.execution.checkpoint_every == 0:
+                self._checkpoint()
             self.progress.advance(calls)
-        return total / len(dataset.train_labels)
 
     def _precondition(self, kfac: KFAC) -> int:
         """INV calls of the step; they are recorded also where one of them fails."""
         before, step = self.folder.inv_calls, kfac.steps + 1
+        failed = True
         try:
             kfac.step()
-        except InverseError as error:
+            failed = False
+        except (InverseError, AuditError) as error:
             error.add_note(f"step {step}")
             raise
         finally:
             self.folder.add_step(step, kfac.solutions)
+            self.inputs.add(step, kfac.solutions, failed)
         return self.folder.inv_calls - before
 
-    def _finish_epoch(self, epoch: int, loss: float, dataset: Dataset, backend: Backend | None) -> None:
+    def _finish_epoch(self, dataset: Dataset) -> None:
+        seconds = self._seconds()
         metrics = EpochMetrics(
-            epoch=epoch,
-            train_loss=loss,
-            test_accuracy=accuracy(self.model, dataset.test_images, dataset.test_labels),
+            epoch=self.trajectory.epoch,
+            train_loss=self.trajectory.loss / len(dataset.train_labels),
+            test_accuracy=accuracy(self.trajectory.model, dataset.test_images, dataset.test_labels),
             inv_calls=self.folder.inv_calls - sum(m.inv_calls for m in self.metrics),
             statuses=dict(self.folder.statuses),
-            seconds_total=time.monotonic() - self.started,
-            seconds_ngspice=backend.engine_seconds if backend else 0.0,
+            seconds_total=seconds["total"],
+            seconds_ngspice=seconds["ngspice"],
+            audit=self._audit(),
         )
         self.metrics.append(metrics)
         self.folder.add_epoch(metrics)
+        self.trajectory.finish_epoch()
+        self._latest = self._state()
+        if not self.execution.checkpoint_every or self.trajectory.epoch > self.config.epochs:
+            self._checkpoint()
         self.progress.epoch(metrics)
+
+    def _seconds(self) -> dict[str, float]:
+        """[s] since the start of the run, not counting the time that it was stopped."""
+        ngspice = self._ngspice_before + (self.backend.engine_seconds if self.backend else 0.0)
+        return {"total": time.monotonic() - self.started, "ngspice": ngspice}
+
+    def _audit(self) -> dict[str, Any] | None:
+        return self.backend.record.described() if isinstance(self.backend, AuditedBackend) else None
+
+    def _state(self) -> State:
+        """What a checkpoint holds."""
+        return {
+            **self._fixed,
+            "trajectory": self.trajectory.state_dict(),
+            "metrics": [asdict(m) for m in self.metrics],
+            "files": self.folder.sizes(),
+            "inv_calls": self.folder.inv_calls,
+            "seconds": self._seconds(),
+            "audit": self._audit(),
+        }
+
+    def _load(self, state: State) -> None:
+        """Stand where a checkpoint was taken; InputError where it is of another run."""
+        apart = differences(state["config"], self._fixed["config"])
+        if apart:
+            raise InputError(f"it is of another run: {', '.join(apart)}")
+        self.trajectory.load_state_dict(state["trajectory"])
+        self.folder.cut(state["files"], state["inv_calls"])
+        self.metrics[:] = [EpochMetrics(**metrics) for metrics in state["metrics"]]
+        if isinstance(self.backend, AuditedBackend) and state.get("audit"):
+            self.backend.record = AuditRecord.restored(state["audit"])
+        self.started -= state["seconds"]["total"]
+        self._ngspice_before = state["seconds"]["ngspice"]
+        warn_of_another(state["environment"])
+
+    def _checkpoint(self) -> None:
+        """The latest state on the disk."""
+        assert self.checkpoints is not None
+        if self._written is not self._latest:
+            self.folder.sync()
+            self.checkpoints.write(self._latest["trajectory"]["position"]["steps"], self._latest)
+            self._written = self._latest
+
+    def _save(self) -> None:
+        self._checkpoint()
+        self.folder.save_weights(self._latest["trajectory"]["model"])
 
 
 def build_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
@@ -149,9 +250,11 @@ def build_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimize
     return torch.optim.SGD(model.parameters(), lr=config.lr, momentum=MOMENTUM)
 
 
-def shuffled_batches(dataset: Dataset, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """All training images once, in a new order."""
-    for chosen in torch.randperm(len(dataset.train_labels), generator=order).split(size):
+def shuffled_batches(
+    dataset: Dataset, size: int, order: torch.Generator, first: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All training images once, in a new order, from batch `first` on."""
+    for chosen in torch.randperm(len(dataset.train_labels), generator=order).split(size)[first:]:
         yield dataset.train_images[chosen], dataset.train_labels[chosen]
 
 
@@ -165,9 +268,10 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return right / len(labels)
 
 
-def _calls_per_step(kfac: KFAC | None) -> int:
-    """Every layer solves its outputs on A and its inputs on G."""
-    layers = kfac.layers if kfac else []
-    return sum(
-        layer.layer.weight.shape[0] + layer.layer.weight[0].numel() + (layer.layer.bias is not None) for layer in layers
-    )
+def _calls(kfac: KFAC | None, steps: int) -> int:
+    """INV calls of so many steps. A gradient is solved for its outputs on A and its inputs on G; reading the inverses
+    of a refresh takes as many.
+    """
+    layers = [layer.layer for layer in kfac.layers] if kfac else []
+    calls = sum(one.weight.shape[0] + one.weight[0].numel() + (one.bias is not None) for one in layers)
+    return calls * (-(-steps // kfac.inv_update_steps) if kfac and kfac.apply == "explicit" else steps)

@@ -1,7 +1,11 @@
 """The command that trains."""
 
 import json
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +16,7 @@ INTERRUPTED = 130
 
 
 def train(
+    ctx: typer.Context,
     backend: Annotated[str, typer.Option(help="What inverts the factors: exact, nodal or spice.")] = "exact",
     optimizer: Annotated[str, typer.Option(help="kfac, sgd or adam.")] = "kfac",
     dataset: Annotated[str, typer.Option(help="digits, emnist-letters or mnist.")] = "digits",
@@ -25,7 +30,25 @@ def train(
     hardware: Annotated[str, typer.Option(help="The circuits: a preset, or a .toml file.")] = "default",
     trust: Annotated[bool, typer.Option("--trust", help="Let model files run programs in ngspice.")] = False,
     inv_update_steps: Annotated[int, typer.Option(help="Steps between programmings of the arrays.")] = 1,
+    apply: Annotated[
+        str, typer.Option(help="solve: gradients go through the arrays; explicit: inverses are read.")
+    ] = "solve",
+    stale_ok: Annotated[bool, typer.Option("--stale-ok", help="Program in the background, one step behind.")] = False,
+    executor: Annotated[str, typer.Option(help="Where SPICE jobs run: local or dask.")] = "local",
+    dask_address: Annotated[str | None, typer.Option(help="The Dask scheduler, tcp://host:8786.")] = None,
     workers: Annotated[int | None, typer.Option(help="ngspice processes; one a core where not given.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds a transient may take until it is tried again.")] = 600.0,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints; 0: at the end of epochs.")] = 0,
+    inputs: Annotated[str, typer.Option(help="Steps whose INV calls can be replayed: all, none, every Nth.")] = "all",
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep and reuse ngspice's outcomes.")] = False,
+    cache_dir: Annotated[str | None, typer.Option(help="Folder of --cache; the user's cache folder else.")] = None,
+    audit: Annotated[float, typer.Option(help="Share of nodal INV calls that ngspice checks; 0 for none.")] = 0.0,
+    audit_limit: Annotated[float, typer.Option(help="Relative disagreement that is too much.")] = 1e-3,
+    on_audit: Annotated[str, typer.Option(help="What is done then: stop or warn.")] = "stop",
+    keep_checkpoints: Annotated[int, typer.Option(help="Checkpoints to keep, the newest ones.")] = 3,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run in this folder, as if it had never stopped.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; a new one under runs/ where not given.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that --out already holds.")] = False,
     progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Progress bars.")] = True,
@@ -33,39 +56,49 @@ def train(
 ) -> None:
     """Train a small network; with kfac every matrix inverse goes through the backend."""
     # torch takes seconds to import, and the other commands do without it.
-    from training.config import RunConfig
-    from training.display import Bars, show_table
+    from training.display import Bars, show_notes, show_table
     from training.loop import Training
     from training.record import RunFolder
+    from training.resume import Plan, begun, continued
 
-    config = RunConfig(
-        backend,
-        optimizer,
-        dataset,
-        data_dir,
-        epochs,
-        batch_size,
-        lr,
-        damping,
-        kl_clip,
-        seed,
-        hardware,
-        trust,
-        inv_update_steps,
-    ).resolved()
-    folder = out or Path("runs", time.strftime("%Y%m%d-%H%M%S") + f"-{dataset}-{optimizer}-{backend}-seed{seed}")
+    given = {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+    plan: Plan = continued(resume, ctx.params, given) if resume else begun(ctx.params)
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{dataset}-{optimizer}-{backend}-seed{seed}"
+    folder = resume or out or Path("runs", name)
     console = Console(stderr=as_json)
-    with RunFolder(folder, config, overwrite) as record, Bars(console, progress and not as_json) as bars:
-        training = Training(config, record, bars, workers)
-        interrupted = False
+    interrupted = False
+    with (
+        RunFolder(folder, plan.config, overwrite, resume is not None) as record,
+        Bars(console, progress and not as_json) as bars,
+    ):
+        training = Training(plan.config, record, bars, plan.execution, plan.checkpoints)
         try:
-            training.run()
+            with _stopped_by_sigterm():
+                training.run()
         except KeyboardInterrupt:
             interrupted = True
     if as_json:
         print(json.dumps(training.summary()))
     else:
         show_table(console, training.metrics, record)
+        show_notes(console, training.mended, training.engine)
+    if training.was_complete:
+        console.print(f"The run in {folder} was complete: nothing was left to do.", soft_wrap=True)
     if interrupted:
-        console.print(f"Interrupted: what was done so far is in {folder}.", soft_wrap=True)
+        console.print(f"Interrupted: what was done so far is in {folder}.", soft_wrap=True, highlight=False)
+        if training.checkpoints and training.checkpoints.files():
+            console.print(f"Go on with: ohmvert train --resume {folder}", soft_wrap=True, highlight=False)
         raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM, by which job schedulers stop a run, as Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no place for signal handlers
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
