@@ -149,7 +149,7 @@ def _connect(address: str, seconds: float) -> "Client":
     try:
         from distributed import Client
     except ImportError:
-        raise InputError("Dask distributed is not installed: pip install 'ohmvert[cluster]'.") from None
+        raise InputError("Dask distributed is not installed: in the checkout, pip install '.[cluster]'.") from None
     started = time.monotonic()
     try:
         # A Client that fails to connect keeps its threads; a single connection does not.
