@@ -16,11 +16,15 @@ def convert(volts: Array, bits: int, v_range: float) -> Array:
     return np.clip(np.round(volts / step) * step, -v_range, v_range)
 
 
-def drive(volts: Array, converters: Converters, v_range: float, rng: np.random.Generator) -> Array:
-    """Volts at the inputs for the volts asked for: quantised, then noisy."""
-    return convert(volts, converters.dac_bits, v_range) + rng.normal(0, 1, volts.shape) * converters.dac_noise
+def drive(volts: Array, converters: Converters, v_range: float, rng: np.random.Generator | None) -> Array:
+    """Volts at the inputs for the volts asked for: quantised, then noisy; no `rng` is no noise."""
+    return _noisy(convert(volts, converters.dac_bits, v_range), converters.dac_noise, rng)
 
 
-def read(volts: Array, converters: Converters, v_range: float, rng: np.random.Generator) -> Array:
-    """What is read of the volts at the outputs: noisy, then quantised."""
-    return convert(volts + rng.normal(0, 1, volts.shape) * converters.adc_noise, converters.adc_bits, v_range)
+def read(volts: Array, converters: Converters, v_range: float, rng: np.random.Generator | None) -> Array:
+    """What is read of the volts at the outputs: noisy, then quantised; no `rng` is no noise."""
+    return convert(_noisy(volts, converters.adc_noise, rng), converters.adc_bits, v_range)
+
+
+def _noisy(volts: Array, noise: float, rng: np.random.Generator | None) -> Array:
+    return volts if rng is None else volts + rng.normal(0, 1, volts.shape) * noise

@@ -21,6 +21,10 @@ _IGNORED = (
     ".title",
     ".width",
 )
+_ALIASES = {"gnd": GROUND}
+_RESISTORS = re.compile(
+    r"^(r\S*)[ \t]+(\S+)[ \t]+(\S+)[ \t]+([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$", re.ASCII | re.MULTILINE
+)
 _LINEAR = "R, C, G, E, V, I and X lines with numbers"
 _HINTS = {
     "b": "render the hardware with linear parts (hardware.linear()), or run it in ngspice",
@@ -84,9 +88,24 @@ class Deck:
         """Elements of a netlist whose first line is its title. InputError names the line that it cannot read."""
         top, subcircuits = _split(list(_logical_lines(text)))
         deck = cls()
-        for line in top:
+        for line in deck._add_resistors(top):
             deck._add(line, subcircuits, prefix="", ports={}, depth=0)
         return deck
+
+    def _add_resistors(self, top: list[Line]) -> list[Line]:
+        """Take in all plain resistors at once, of which an array has thousands; the lines that are left."""
+        lines = [line for line in top if line.text[0] == "r"]
+        found = _RESISTORS.findall("\n".join([line.text for line in lines]))
+        names = {name for name, *_ in found}
+        values = [float(value) for *_, value in found]
+        if not len(found) == len(lines) == len(names) or 0 in values:
+            return top  # one by one, to say which line is wrong
+        self.names = names
+        self.passive["r"] = [
+            Element(name, (_ALIASES.get(a, a), _ALIASES.get(b, b)), value)
+            for (name, a, b, _), value in zip(found, values, strict=True)
+        ]
+        return [line for line in top if line.text[0] != "r"]
 
     def _add(
         self,

@@ -137,7 +137,11 @@ class AnalogArray:
         value = decode(seen, np.where(scale > 0, scale, np.inf), self.conductances)
         return self.conditioned.leave(value, rhs)
 
-    def _noise(self, call: int, purpose: int) -> np.random.Generator:
+    def _noise(self, call: int, purpose: int) -> np.random.Generator | None:
+        """What the converters draw from in a call; None where they have no noise."""
+        converters = self.hardware.converters
+        if not (converters.dac_noise or converters.adc_noise):
+            return None
         return np.random.default_rng([self.hardware.seed, 7, purpose, self.write, call])
 
     @property

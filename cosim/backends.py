@@ -88,7 +88,11 @@ class Backend(ABC):
 
     def program_multiply(self, matrix: ArrayLike) -> ProgrammedMultiply:
         """Program one matrix (n, m) of any rank to multiply by. InputError where it is empty, not finite or zero."""
-        return self._program_multiply(check_multiply_matrix(matrix))
+        return self.program_multiply_many([matrix])[0]
+
+    def program_multiply_many(self, matrices: Sequence[ArrayLike]) -> Sequence[ProgrammedMultiply]:
+        """Program several matrices to multiply by at once."""
+        return [self._program_multiply(matrix) for matrix in [check_multiply_matrix(matrix) for matrix in matrices]]
 
     @abstractmethod
     def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:

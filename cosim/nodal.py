@@ -82,7 +82,7 @@ class AnalogBackend(Backend):
         self.writes += 1
         return AnalogProgrammed(self, matrix, array)
 
-    def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:
+    def _program_multiply(self, matrix: Array) -> AnalogMultiply:
         array = MultiplyArray.of(matrix, self.hardware, self.writes)
         self.writes += 1
         return AnalogMultiply(self, matrix, array)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from circuits import Conditioning, Hardware
 from circuits.errors import InputError
 from cosim.analog import AnalogArray
+from cosim.backends import ProgrammedMultiply
 from cosim.executor import Executor
 from cosim.job import Job, Outcome, busy_seconds
 from cosim.library import need_ngspice
@@ -56,11 +57,20 @@ class SpiceBackend(AnalogBackend):
     def program_many(self, matrices: Sequence[ArrayLike]) -> list[AnalogProgrammed]:
         """Condition, encode and write every matrix; the workers draw the netlists and read them."""
         programmed = super().program_many(matrices)
+        self._prepare(programmed)
+        return programmed
+
+    def program_multiply_many(self, matrices: Sequence[ArrayLike]) -> Sequence[ProgrammedMultiply]:
+        """Encode and write every matrix; the workers draw the netlists and read them."""
+        programmed = super().program_multiply_many(matrices)
+        self._prepare([one for one in programmed if isinstance(one, OnArray)])
+        return programmed
+
+    def _prepare(self, programmed: Sequence[OnArray]) -> None:
         costs = [float(one.matrix.size) for one in programmed]
         arrays = self.executor.map(AnalogArray.prepared, [one.array for one in programmed], costs=costs)
         for one, array in zip(programmed, arrays, strict=True):
             one.array = array
-        return programmed
 
     def _solve(self, requests: list[tuple[OnArray, Array]]) -> list[Solution]:
         runs = [_Run(programmed, rhs) for programmed, rhs in requests]
