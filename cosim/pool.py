@@ -18,8 +18,10 @@ from cosim.workers import GIVEN_UP, Thrown, run_batch
 
 MEMORY_PER_WORKER = 2e9
 """[bytes] resident memory above which a worker is replaced before its next task."""
-PATIENCE = 60.0
-"""[s] without any sign of life after which all processes are replaced."""
+BARREN = 40
+"""How often all processes are replaced at the most without any result between."""
+PATIENCE = 15.0
+"""[s] without any sign of life after which all processes are replaced; doubled where that did not help."""
 
 
 class SpicePool(Executor):
@@ -47,6 +49,7 @@ class SpicePool(Executor):
             raise InputError(f"timeout = {timeout!r} s must be a finite time above 0.")
         self.timeout, self.retries = timeout, retries
         self._processes = Processes(self.workers, memory)
+        self._barren = 0
 
     def _execute(
         self,
@@ -60,7 +63,7 @@ class SpicePool(Executor):
         self._send(tasks, batches(costs, self.workers), flights)
         try:
             while flights:
-                done, _ = wait(flights, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+                done, _ = wait(flights, timeout=self._patience, return_when=FIRST_COMPLETED)
                 for future in done or self._lost(flights):
                     self._send(tasks, self._take(tasks, flights.pop(future), future), flights)
         except BaseException:
@@ -74,20 +77,27 @@ class SpicePool(Executor):
         for batch in waiting:
             generation = self._processes.generation
             args = (tasks.function, [tasks.items[i] for i in batch])
-            for _ in range(self.retries + 1):
+            while True:
                 try:
                     future = self._processes.schedule(run_batch, args, self.timeout * len(batch))
                     break
                 except RuntimeError:
                     generation = self._renew(generation)
-            else:
-                raise TaskError("The worker processes end as soon as they are started: run `ohmvert doctor`.")
             flights[future] = _Flight(batch, generation)
+
+    @property
+    def _patience(self) -> float:
+        """[s] to wait for a sign of life: longer on a machine on which processes are slow to start."""
+        return PATIENCE * 2 ** min(self._barren, 5)
 
     def _renew(self, generation: int) -> int:
         if self._processes.closed:
             raise TaskError("The pool was closed while tasks were running.")
-        self.counts["renewed"] += 1
+        if self._barren == BARREN:
+            raise TaskError("The worker processes end as soon as they are started: run `ohmvert doctor`.")
+        if generation == self._processes.generation:
+            self._barren += 1
+            self.counts["renewed"] += 1
         self._processes.renew(generation)
         return self._processes.generation
 
@@ -100,7 +110,7 @@ class SpicePool(Executor):
         for future, flight in flights.items():
             if future.running() and flight.running_since is None:
                 flight.running_since = now
-        if any(flight.is_in_time(self.timeout, now) for flight in flights.values()):
+        if any(flight.is_in_time(self.timeout, self._patience, now) for flight in flights.values()):
             return []
         self._renew(self._processes.generation)
         return list(flights)
@@ -122,12 +132,12 @@ class SpicePool(Executor):
             self.counts["died"] += 1
             why = f"The worker process died (exit code {error.exitcode})"
         except (BrokenExecutor, CancelledError):
-            # A process died while none was running: not the fault of this batch, but once too often is enough.
-            self._renew(flight.generation)
-            why = "The worker processes died"
+            self._renew(flight.generation)  # a process died while none was running: not the fault of this batch
+            return [batch]
         except Exception as error:  # what could not be sent or received
             return tasks.keep(batch, [Thrown(error)] * len(batch))
         else:
+            self._barren = 0
             return tasks.keep(batch, results)
         return tasks.again(batch, why)
 
@@ -146,9 +156,9 @@ class _Flight:
     running_since: float | None = None
     """[s] when it was first seen to run, on this machine's clock."""
 
-    def is_in_time(self, timeout: float, now: float) -> bool:
+    def is_in_time(self, timeout: float, patience: float, now: float) -> bool:
         """Whether it runs, and not much longer than it may."""
-        return self.running_since is not None and now - self.running_since < timeout * len(self.batch) + PATIENCE
+        return self.running_since is not None and now - self.running_since < timeout * len(self.batch) + patience
 
 
 def ask_engine(executor: Executor) -> tuple[str, bool]:
