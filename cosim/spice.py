@@ -17,10 +17,10 @@ from cosim.pool import SpicePool
 from cosim.settle import BAND
 from cosim.solution import Array, Solution, Stats, Status, worst
 
-CHUNK = 40_000
-"""Cells times right-hand sides in one transient, so that the jobs of a step fill all workers."""
 MOST = 64
 """Right-hand sides in one transient at the most."""
+CHUNK = 2_200_000
+"""Rows to the third power times right-hand sides in one transient, so that the jobs of a step fill all workers."""
 RESCALE = 0.25
 """What the input of a railed right-hand side is multiplied by before it runs again."""
 SATURATED = 0.25
@@ -127,7 +127,7 @@ class _Run:
         self.extended += int(slow.sum())
         columns = np.flatnonzero(~again | railed | slow)
         alike = [columns[self.stretch[columns] == stretch] for stretch in np.unique(self.stretch[columns])]
-        piece = min(MOST, max(8, CHUNK // self.programmed.matrix.size))
+        piece = min(MOST, max(8, CHUNK // len(self.volts) ** 3))
         if self.array.hardware.programming.read_noise:
             piece = 1
         return [part for group in alike for part in np.array_split(group, -(-len(group) // piece))]
