@@ -30,12 +30,16 @@ class Hardware:
     v_max: float = 0.2
     """V_max [V], 1e-6 to 10: largest voltage that inputs and outputs are scaled to. Cells are ohmic up to
     about 0.2 V (read voltages of 0.1 to 0.2 V are usual)."""
+    max_array: int = 64
+    """Rows and columns [-] of an array at the most, 2 or more; larger matrices are solved block by block. 64:
+    closed-loop arrays of 64 rows have been built (Nature Electronics 2026, 90 nm)."""
     seed: int = 0
     """Seed [-] of everything drawn at random: the chip. A whole number of at least 0."""
 
     def __post_init__(self) -> None:
         check_choice("Hardware.signed", self.signed, SIGNED)
         check_range("Hardware.v_max", self.v_max, 1e-6, 10.0, "V")
+        check_whole("Hardware.max_array", self.max_array, 2, 2**20)
         check_whole("Hardware.seed", self.seed, 0, 2**63)
 
     def linear(self) -> Self:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -65,6 +65,17 @@ class Reading:
         return self.margin > 0
 
 
+class Aim(NamedTuple):
+    """Right-hand sides on their way into an array."""
+
+    entered: Array
+    """(n, k) [-] what enters, conditioned."""
+    response: Array
+    """(n, k) [-] what the linear circuit makes of it."""
+    scale: Array
+    """(k,) [V] volts for 1."""
+
+
 @dataclass(frozen=True)
 class AnalogArray:
     """A programmed array: its netlist, and what the linear reading of that netlist says beforehand."""
@@ -109,19 +120,37 @@ class AnalogArray:
         fresh.__dict__.update(netlist=self.netlist, reading=self.reading)
         return fresh
 
-    def input_scale(self, rhs: Array) -> Array:
-        """(k,) [V] volts for 1 in the right-hand side, such that no input or output exceeds v_max.
+    def aim(self, rhs: Array) -> Aim:
+        """What enters for the right-hand sides (n, k), scaled such that no input or output exceeds v_max.
 
         The range comes from the linear gain, as a controller finds it by one trial; the circuit is
         linear inside the range, so it does not change the answer.
         """
-        inputs = self.conditioned.enter(rhs)
-        largest = np.maximum(np.abs(inputs), np.abs(self.reading.gain @ inputs)).max(axis=0)
-        return self.hardware.v_max / np.where(largest > 0, largest, np.inf)
+        entered = self.conditioned.enter(rhs)
+        response = self.reading.gain @ entered
+        largest = np.maximum(np.abs(entered).max(axis=0), np.abs(response).max(axis=0))
+        return Aim(entered, response, self.hardware.v_max / np.where(largest > 0, largest, np.inf))
+
+    def input_scale(self, rhs: Array) -> Array:
+        """(k,) [V] volts for 1 in the right-hand side, such that no input or output exceeds v_max."""
+        return self.aim(rhs).scale
+
+    def settled(self, aim: Aim, call: int) -> Array:
+        """(n, k) [V] settled outputs of the INV calls from `call` on, by the linear reading."""
+        asked = aim.entered * aim.scale
+        inputs = self._drive(asked, call)
+        response = aim.response * aim.scale if inputs is asked else self.reading.gain @ inputs
+        return response + self.reading.offset[:, None]
 
     def inputs(self, rhs: Array, scale: Array, call: int) -> Array:
         """(n, k) [V] what the DACs put on the inputs, for the INV calls from `call` on."""
-        asked = self.conditioned.enter(rhs) * scale
+        return self._drive(self.conditioned.enter(rhs) * scale, call)
+
+    def inputs_of(self, aim: Aim, call: int) -> Array:
+        """(n, k) [V] what the DACs put on the inputs."""
+        return self._drive(aim.entered * aim.scale, call)
+
+    def _drive(self, asked: Array, call: int) -> Array:
         return drive(asked, self.hardware.converters, self.hardware.v_max, self._noise(call, purpose=0))
 
     def stimulus(self, volts: Array, stretch: int = 1) -> Stimulus:

@@ -36,6 +36,8 @@ class ProgrammedMultiply:
         self.backend = backend
         self.matrix = matrix
         """(n, m) float64: the matrix that was asked for."""
+        self.calls = 0
+        """Products so far; noise is drawn by their number."""
 
     def multiply(self, vectors: ArrayLike, *, throw: bool = True) -> Solution:
         """Multiply vectors (m,) or (m, k) by the matrix; see `Backend.multiply_many`."""
@@ -49,6 +51,8 @@ class Backend(ABC):
     """Wall time [s] since opening in which a circuit simulator ran; 0 for a backend without one."""
     superposes: str = ""
     """Why the solution of a sum is not the sum of the solutions; empty where it is."""
+    step: int = 0
+    """Training step, which schedules are functions of; the caller sets it before programming."""
     writes: int = 0
     """Matrices programmed so far: a resumed run sets it to what it was."""
 

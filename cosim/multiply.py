@@ -11,14 +11,15 @@ from circuits.circuit import Circuit
 from circuits.converters import read
 from circuits.multiply import decode_product, feedback_conductance
 from cosim.analog import AnalogArray
-from cosim.solution import Array
+from cosim.solution import Array, norms
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiplyArray(AnalogArray):
     """An array that multiplies: (n, m) in, whatever the rank, and nothing conditioned.
 
-    Writing, read noise, converters, input range and time window are those of `AnalogArray`.
+    Writing, read noise, converters, input range and time window are those of `AnalogArray`; the feedback was chosen
+    for the range, and the linear gain also knows what writing has made of the cells.
     """
 
     g_feedback: float
@@ -44,14 +45,6 @@ class MultiplyArray(AnalogArray):
     def _circuit(self) -> Circuit:
         return MultiplyCircuit(self.conductances, self.hardware, self.g_feedback)
 
-    def input_scale(self, rhs: Array) -> Array:
-        """(k,) [V] volts for 1 in the vectors (m, k), such that no input or output exceeds v_max.
-
-        The feedback was chosen for that; the linear gain also knows what writing has made of the cells.
-        """
-        largest = np.abs(np.vstack([rhs, self.reading.gain @ rhs])).max(axis=0)
-        return self.hardware.v_max / np.where(largest > 0, largest, np.inf)
-
     def decode(self, volts: Array, scale: Array, rhs: Array, call: int) -> Array:
         """(n, k) the products that settled output volts stand for, as the ADCs read them."""
         seen = read(volts, self.hardware.converters, self.hardware.v_max, self._noise(call, purpose=1))
@@ -62,8 +55,8 @@ class MultiplyArray(AnalogArray):
 def product_error(matrix: Array, product: Array, vectors: Array) -> Array:
     """(k,) norm(product - matrix @ vector) / norm(matrix @ vector), the norm alone where the product is zero."""
     true = matrix @ vectors
-    size = np.linalg.norm(true, axis=0)
-    return np.linalg.norm(product - true, axis=0) / np.where(size > 0, size, 1)
+    size = norms(true)
+    return norms(product - true) / np.where(size > 0, size, 1)
 
 
 def _as_it_is(matrix: Array) -> Conditioned:

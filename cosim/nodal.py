@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuits import Conditioning, Hardware
-from cosim.analog import AnalogArray
+from cosim.analog import Aim, AnalogArray
 from cosim.backends import Backend, Programmed, ProgrammedMultiply
 from cosim.check import check_matrix
 from cosim.multiply import MultiplyArray, product_error
@@ -105,9 +105,8 @@ class NodalBackend(AnalogBackend):
         call = programmed.count(rhs.shape[1])
         if not array.reading.stable:
             return programmed.unstable(rhs)
-        scale = array.input_scale(rhs)
-        inputs = array.inputs(rhs, scale, call)
-        value = array.decode(self._settle(array, inputs, call), scale, rhs, call)
+        aim = array.aim(rhs)
+        value = array.decode(self._settle(array, aim, call), aim.scale, rhs, call)
         stats = Stats(
             statuses=(Status.SETTLED,) * rhs.shape[1],
             residual=programmed.residual(value, rhs),
@@ -118,10 +117,11 @@ class NodalBackend(AnalogBackend):
         )
         return Solution(value, Status.SETTLED, stats)
 
-    def _settle(self, array: AnalogArray, inputs: Array, call: int) -> Array:
+    def _settle(self, array: AnalogArray, aim: Aim, call: int) -> Array:
         """(n, k) [V] settled outputs; with read noise every column has an array of its own."""
         if not self.hardware.programming.read_noise:
-            return array.reading.gain @ inputs + array.reading.offset[:, None]
+            return array.settled(aim, call)
+        inputs = array.inputs_of(aim, call)
         columns = []
         for j in range(inputs.shape[1]):
             now = array.during(call + j)

@@ -14,6 +14,8 @@ class Status(StrEnum):
 
     SETTLED = "SETTLED"
     NOT_SETTLED = "NOT_SETTLED"
+    STALLED = "STALLED"
+    DIVERGED = "DIVERGED"
     RAILED = "RAILED"
     UNSTABLE = "UNSTABLE"
     FAILED = "FAILED"
@@ -33,6 +35,9 @@ _TEXTS = {
     Status.SETTLED: "The outputs settled within the tolerance.",
     Status.NOT_SETTLED: "The outputs still moved at the end of the window: simulate a longer window, "
     "add damping to the matrix, or use an op-amp of larger gain-bandwidth product.",
+    Status.STALLED: "The refinement stands still above its tolerance: take more bits in cells or converters, more "
+    "damping, or more cycles.",
+    Status.DIVERGED: "The refinement diverges: take the method 'fcg', conditioning, more bits or more damping.",
     Status.RAILED: "An op-amp reached its output swing: scale the right-hand side down, or add damping to the matrix.",
     Status.UNSTABLE: "The feedback loop has a mode that grows: the programmed matrix must have eigenvalues "
     "with positive real parts; add damping, or condition the matrix before it is programmed.",
@@ -93,5 +98,11 @@ class InverseError(RuntimeError):
 
 def residual(matrix: Array, value: Array, rhs: Array) -> Array:
     """(k,) norm(matrix @ value - rhs) / norm(rhs), and 0 for a right-hand side of zeros."""
-    size = np.linalg.norm(rhs, axis=0)
-    return np.linalg.norm(matrix @ value - rhs, axis=0) / np.where(size > 0, size, 1)
+    size = norms(rhs)
+    return norms(matrix @ value - rhs) / np.where(size > 0, size, 1)
+
+
+def norms(columns: Array) -> Array:
+    """(k,) Euclidean norms of the columns of (n, k)."""
+    found: Array = np.sqrt(np.einsum("ij,ij->j", columns, columns))  # a third of the time of numpy's norm
+    return found

@@ -47,6 +47,7 @@ OUT_OF_RANGE = [
     (Converters, "adc_noise", [-1e-3, 2.0, np.nan]),
     (Hardware, "signed", ["magic"]),
     (Hardware, "v_max", [0.0, 1e-7, 11.0, np.inf, np.nan]),
+    (Hardware, "max_array", [1, 0, -64, 2**20 + 1, 2.5, np.nan]),
     (Hardware, "seed", [-1, 2**64, 1.5, np.nan]),
 ]
 IN_RANGE = [
@@ -74,6 +75,7 @@ IN_RANGE = [
     (Wires, "r_row", [0.0, 1.73, 1e6]),
     (Wires, "r_col", [0.0, 1.73, 1e6]),
     (Hardware, "v_max", [1e-6, 10.0]),
+    (Hardware, "max_array", [2, 64, 2**20]),
     (Hardware, "seed", [0, 2**63]),
 ]
 

@@ -208,6 +208,8 @@ class CallStore:
 
 def describe_engine(backend: Backend) -> str:
     """What the bits of an answer depend on: ngspice's version, and KLU where it has it; empty without a simulator."""
+    while hasattr(backend, "inner"):
+        backend = backend.inner
     if not isinstance(backend, SpiceBackend):
         return ""
     version, klu = ask_engine(backend.executor)

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from circuits import InputError
+from circuits.errors import check_whole
 from circuits.hardware_file import load_hardware
 from cosim import BACKENDS
 from cosim.audit import ACTIONS
+from cosim.blocks import check_max_array
 from cosim.executors import EXECUTORS
+from cosim.precision import Precision
 from training.atomic_file import replace_file
 from training.data import DATASETS
 from training.inverse import APPLY
+from training.models import MODELS
 
 LEARNING_RATES = {"kfac": 0.05, "sgd": 0.05, "adam": 0.003}
 """Default learning rate of each optimizer on the small networks here; sgd and kfac have momentum 0.9."""
@@ -49,6 +53,17 @@ class RunConfig:
     """Whether model files that ngspice would run as programs are let through."""
     inv_update_steps: int = 1
     """Steps between programmings of the arrays."""
+    precision: str | None = None
+    """How precise the inverses are: lp:BITS for one analog solve, hp:TOLERANCE for HP-INV; None for cells as in the
+    hardware, solved once."""
+    products: str = "rounded"
+    """Where HP-INV takes its products from: circuits (every slice simulated) or rounded (what right readings give)."""
+    max_array: int | None = None
+    """Rows of an array, above which BlockAMC takes over; None for that of the hardware."""
+    block_size: int | None = None
+    """Rows of the blocks that factors are cut down to; None leaves them whole."""
+    model: str = "cnn"
+    """The network: cnn, or flat, which ends in a linear layer of 784 inputs."""
     apply: str = "solve"
     """How inverses reach gradients: solve (through the arrays) or explicit (read once, multiplied digitally)."""
     stale_ok: bool = False
@@ -59,6 +74,8 @@ class RunConfig:
         _known("optimizer", self.optimizer, LEARNING_RATES)
         _known("dataset", self.dataset, DATASETS)
         _known("apply", self.apply, APPLY)
+        _known("model", self.model, MODELS)
+        self._check_precision()
         load_hardware(self.hardware, self.trust)
         for name in ("epochs", "batch_size", "inv_update_steps"):
             if getattr(self, name) < 1:
@@ -69,6 +86,14 @@ class RunConfig:
                 raise InputError(f"{name} = {value} must be a finite number above 0.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed = {self.seed} must be 0 or more.")
+
+    def _check_precision(self) -> None:
+        if self.precision is not None:
+            Precision.parse(self.precision, products=self.products).solving(load_hardware(self.hardware, self.trust))
+        if self.max_array is not None:
+            check_max_array(self.max_array)
+        if self.block_size is not None:
+            check_whole("block_size", self.block_size, 1, 2**20)
 
     def resolved(self) -> Self:
         """The same run with every default written out."""

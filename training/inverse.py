@@ -55,25 +55,30 @@ class FactorInverses:
         self._explicit: dict[Key, np.ndarray] = {}
         self._thread = ThreadPoolExecutor(1, "programming")
         self._coming: _Coming | None = None
+        self._step = 0
 
-    def program(self, factors: dict[str, tuple[Tensor, Tensor]]) -> None:
-        """Program the damped (A, G) of every layer, all in one batch; in the background where that is allowed."""
+    def program(self, factors: dict[str, tuple[Tensor, Tensor]], step: int = 0) -> None:
+        """Program the damped (A, G) of every layer at a training step, all in one batch.
+
+        In the background where that is allowed.
+        """
         keys = [(layer, factor) for layer in factors for factor in "AG"]
         matrices = [factors[layer]["AG".index(factor)].cpu().numpy() for layer, factor in keys]
-        writes = self.backend.writes
+        writes, self.backend.step = self.backend.writes, step
         if self.stale_ok and self._programmed:
             future = self._thread.submit(self.backend.program_many, matrices)
-            self._coming = _Coming(keys, matrices, writes, future)
+            self._coming = _Coming(keys, matrices, writes, step, future)
         else:
-            self._hold(keys, self.backend.program_many(matrices))
+            self._hold(keys, self.backend.program_many(matrices), step)
 
     def adopt(self) -> None:
         """Wait for what is programmed in the background, and use it from now on."""
         if self._coming is not None:
             coming, self._coming = self._coming, None
-            self._hold(coming.keys, coming.future.result())
+            self._hold(coming.keys, coming.future.result(), coming.step)
 
-    def _hold(self, keys: list[Key], programmed: Sequence[Programmed]) -> None:
+    def _hold(self, keys: list[Key], programmed: Sequence[Programmed], step: int) -> None:
+        self._step = step
         self._programmed = dict(zip(keys, programmed, strict=True))
         self._explicit = {}
 
@@ -87,6 +92,8 @@ class FactorInverses:
         matrices = dict(zip(coming.keys, map(torch.from_numpy, coming.matrices), strict=True)) if coming else {}
         return {
             "writes": coming.writes if coming else self.backend.writes,
+            "programmed_at": self._step,
+            "coming_at": coming.step if coming else 0,
             "programmed": _nested(programmed),
             "coming": _nested(matrices),
             "explicit": _nested({key: torch.from_numpy(inverse) for key, inverse in self._explicit.items()}),
@@ -94,6 +101,7 @@ class FactorInverses:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Hold what a `state_dict` says: the next solves give the bits that they would have given there."""
+        self._step = self.backend.step = int(state.get("programmed_at", 0))
         self._programmed = {
             key: self.backend.restore(saved["matrix"].cpu().numpy(), int(saved["write"]), int(saved["calls"]))
             for key, saved in _flat(state["programmed"]).items()
@@ -102,9 +110,10 @@ class FactorInverses:
         self.backend.writes = int(state["writes"])
         coming = {key: saved.cpu().numpy() for key, saved in _flat(state.get("coming", {})).items()}
         if coming:
+            step = self.backend.step = int(state["coming_at"])
             writes, matrices = self.backend.writes, list(coming.values())
             future = self._thread.submit(self.backend.program_many, matrices)
-            self._coming = _Coming(list(coming), matrices, writes, future)
+            self._coming = _Coming(list(coming), matrices, writes, step, future)
 
     def precondition(self, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
         """G^-1 gradient A^-1 of every layer, (o, d) each: first all the A solves, then all the G solves.
@@ -164,6 +173,8 @@ class _Coming:
     matrices: list[np.ndarray]
     writes: int
     """The backend's before them."""
+    step: int
+    """Training step."""
     future: "Future[Sequence[Programmed]]"
 
 

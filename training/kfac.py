@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from circuits.errors import InputError
 from cosim import Backend, open_backend
+from cosim.block_diagonal import BlockDiagonalBackend
 from training.factors import Layer, gradient_matrix, set_gradient, supported
 from training.inverse import FactorInverses, FactorSolution
 from training.layers import LayerCurvature
@@ -31,6 +32,7 @@ class KFAC:
         factor_update_steps: steps between updates of the factors.
         inv_update_steps: steps between programmings of the arrays.
         skip_layers: regular expressions; a layer whose name or class matches one is left alone.
+        block_size: rows of the blocks along the diagonal that factors are cut down to, None leaves them whole.
         apply: 'solve' sends every gradient through the arrays; 'explicit' reads each inverse once after it was
             programmed, one INV call a row, and multiplies digitally until the next programming.
         stale_ok: program in the background; the arrays of before answer until the next step.
@@ -51,6 +53,7 @@ class KFAC:
         factor_update_steps: int = 1,
         inv_update_steps: int = 1,
         skip_layers: Sequence[str] = (),
+        block_size: int | None = None,
         apply: str = "solve",
         stale_ok: bool = False,
     ) -> None:
@@ -74,7 +77,9 @@ class KFAC:
         covered = _covered(model, skip_layers)
         self._owned = open_backend(backend) if isinstance(backend, str) else None
         try:
-            self._inverses = FactorInverses(self._owned or backend, apply, stale_ok)  # type: ignore[arg-type]
+            opened: Backend = self._owned or backend  # type: ignore[assignment]
+            blocks = opened if block_size is None else BlockDiagonalBackend(opened, block_size)
+            self._inverses = FactorInverses(blocks, apply, stale_ok)
         except InputError:
             if self._owned is not None:
                 self._owned.close()
@@ -103,7 +108,7 @@ class KFAC:
                 layer.update()
         if self._stale or self.steps % self.inv_update_steps == 0:
             damping = _at(self.damping, self.steps, "damping")
-            self._inverses.program({layer.name: layer.damped(damping) for layer in self.layers})
+            self._inverses.program({layer.name: layer.damped(damping) for layer in self.layers}, self.steps)
             self._stale = False
         gradients = {layer.name: gradient_matrix(layer.layer) for layer in self.layers}
         directions = self._inverses.precondition(gradients)

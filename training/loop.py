@@ -17,7 +17,7 @@ from training.calls import INPUTS, CallStore, describe_engine
 from training.checkpoint import Checkpoints
 from training.config import Execution, RunConfig, differences
 from training.data import Dataset, load_dataset
-from training.engine import open_engine
+from training.engine import innermost, open_engine
 from training.environment import environment, warn_of_another
 from training.kfac import KFAC
 from training.models import build_model
@@ -82,7 +82,8 @@ class Training:
                 self._save()
                 raise
             finally:
-                self.mended = dict(getattr(getattr(backend, "executor", None), "counts", {}))
+                executor = getattr(innermost(backend), "executor", None) if backend else None
+                self.mended = dict(executor.counts) if executor else {}
             self._save()
 
     def summary(self) -> dict[str, object]:
@@ -112,7 +113,7 @@ class Training:
             "environment": environment(),
         }
         torch.manual_seed(self.config.seed)
-        model = build_model(dataset.image_size, dataset.classes)
+        model = build_model(dataset.image_size, dataset.classes, self.config.model)
         optimizer = build_optimizer(self.config, model)
         order = torch.Generator().manual_seed(self.config.seed)
         kfac = self._build_kfac(model, optimizer)
@@ -140,6 +141,7 @@ class Training:
             kl_clip=self.config.kl_clip,
             lr=lambda _: optimizer.param_groups[0]["lr"],
             inv_update_steps=self.config.inv_update_steps,
+            block_size=self.config.block_size,
             apply=self.config.apply,
             stale_ok=self.config.stale_ok,
         )

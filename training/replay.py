@@ -1,6 +1,7 @@
 """The command that runs one solve of a run again, from its stored inputs, and compares."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits import Conditioning, Hardware, InputError, Model
-from cosim import Solution, Status, open_backend
+from cosim import Solution, Status
 from cosim.analog import AnalogArray
+from cosim.block_diagonal import BlockDiagonalBackend
 from cosim.solution import Array
 from training.calls import INPUTS, CallStore, StoredCall, describe_engine
+from training.engine import build_backend
 
 OTHER_ENGINE = 1e-6
 """Relative difference that another version of ngspice may make."""
+_FIELDS = ("precision", "products", "max_array")
+"""What a run's config says of its backend beside its name and hardware."""
 OTHER_BACKEND = 1e-3
 """Relative difference that another backend may make, where the caller does not say."""
 
@@ -40,10 +45,12 @@ def replay(
     call = CallStore(run / INPUTS).find(step, layer, factor)
     columns = _choose(column, call.rhs.shape[1])
     if deck:
+        if config["precision"] or config["block_size"] or config["max_array"]:
+            raise InputError(f"{run} solves with many circuits a call: --deck writes the netlist of a single one.")
         write_deck(deck, call, hardware, f"{run}, step {step}", columns)
         return
     name = backend or config["backend"]
-    solution, engine = solve_again(call, hardware, name)
+    solution, engine = solve_again(call, hardware, name, config)
     allowed = _allowed(config["backend"], name, call.engine, engine, tolerance)
     differences = compare(call, solution)
     _show(f"{run}, step {step}, {layer} {factor}, {name}", call, solution, differences, columns)
@@ -55,7 +62,8 @@ def read_config(run: Path) -> dict[str, Any]:
     path = run / "config.json"
     try:
         config = json.loads(path.read_text())
-        return {"backend": str(config["backend"]), "parts": dict(config["parts"])}
+        kept = {name: config.get(name) for name in (*_FIELDS, "block_size")}
+        return {"backend": str(config["backend"]), "parts": dict(config["parts"]), **kept}
     except OSError as error:
         raise InputError(f"{run} is no run folder: {path} cannot be read ({error.strerror}).") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -85,10 +93,18 @@ def _part(default: Any, values: Any, trust: bool) -> Any:
     return type(default)(**values)
 
 
-def solve_again(call: StoredCall, hardware: Hardware, name: str) -> tuple[Solution, str]:
-    """What a backend makes of a stored solve, on the array as it was written; and what computed it."""
-    options = {"workers": 1} if name == "spice" else {}
-    with open_backend(name, hardware=hardware, **options) as backend:
+def solve_again(
+    call: StoredCall, hardware: Hardware, name: str, config: Mapping[str, Any] | None = None
+) -> tuple[Solution, str]:
+    """What a backend makes of a stored solve, on the array as it was written; and what computed it.
+
+    `config` is the run's, for its precision and the size of its arrays and blocks.
+    """
+    given = {field: value for field in _FIELDS if (value := (config or {}).get(field)) is not None}
+    options: dict[str, Any] = {"workers": 1} if name == "spice" else {}
+    opened = build_backend(name, hardware, **given, **options)
+    blocks = (config or {}).get("block_size")
+    with opened if blocks is None else BlockDiagonalBackend(opened, blocks) as backend:
         programmed = backend.restore(call.matrix, call.write, call.calls)
         return programmed.solve(call.rhs, throw=False), describe_engine(backend)
 

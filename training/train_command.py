@@ -30,6 +30,13 @@ def train(
     hardware: Annotated[str, typer.Option(help="The circuits: a preset, or a .toml file.")] = "default",
     trust: Annotated[bool, typer.Option("--trust", help="Let model files run programs in ngspice.")] = False,
     inv_update_steps: Annotated[int, typer.Option(help="Steps between programmings of the arrays.")] = 1,
+    model: Annotated[str, typer.Option(help="cnn, or flat with a linear layer of 784 inputs.")] = "cnn",
+    precision: Annotated[
+        str | None, typer.Option(help="lp:BITS for one analog solve, hp:TOLERANCE to refine it.")
+    ] = None,
+    products: Annotated[str, typer.Option(help="Products of hp: circuits (simulated) or rounded.")] = "rounded",
+    max_array: Annotated[int | None, typer.Option(help="Rows of an array; larger factors go block by block.")] = None,
+    block_size: Annotated[int | None, typer.Option(help="Cut factors down to blocks of so many rows.")] = None,
     apply: Annotated[
         str, typer.Option(help="solve: gradients go through the arrays; explicit: inverses are read.")
     ] = "solve",
