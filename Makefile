@@ -13,8 +13,8 @@ NGSPICE ?= $(if $(CI),required,auto)
 sweeps := $(wildcard circuits/sweeps/*.toml)
 sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
 
-.PHONY: help setup train check test sweeps effects stability compare witness lines bench soak chaos cluster-demo \
-        golden wheel doctor clean
+.PHONY: help setup train check test sweeps effects stability compare witness lines precision bench soak chaos \
+        cluster-demo golden wheel doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ witness: .venv/.ready ## Hold ngspice against the nodal engine on every linear c
 
 lines: .venv/.ready ## Measure the port reduction of wired arrays; ARGS="--segments 48" runs the slow comparison
 	.venv/bin/ohmvert lines $(ARGS)
+
+precision: .venv/.ready ## Tabulate refinement (error against cycle) and BlockAMC (against size); ARGS="--proof --large"
+	$(call table,precision)
 
 bench: .venv/.ready ## Time ours against naive PySpice, ngspice -b, nodal and NumPy in one run; ARGS=--quick for a minute
 	.venv/bin/ohmvert bench -o results/bench.json $(ARGS)

@@ -14,6 +14,7 @@ from cosim.executor import TaskError
 from training.bench import bench, soak
 from training.chaos import chaos
 from training.cluster_demo import cluster_demo
+from training.precision import precision
 from training.proofs import lines, witness
 from training.replay import replay
 from training.tables import compare, effects, stability
@@ -30,7 +31,7 @@ app = typer.Typer(
 
 
 app.command()(train)
-for table in (effects, stability, compare, witness, lines, bench, soak, chaos, cluster_demo, replay):
+for table in (effects, stability, compare, witness, lines, bench, soak, chaos, cluster_demo, replay, precision):
     app.command()(table)
 
 

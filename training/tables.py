@@ -46,7 +46,7 @@ def effects(
 
     check_out(out)
     chosen = find_effects(only or [])
-    with _clock("effects", progress) as done:
+    with clock("effects", progress) as done:
         rows = full_table(get_factors(factors), backend, damping, seeds, effects=chosen, spice=spice, done=done)
     write_table(rows, out, draw_effects)
     _show(f"Effects, damping {damping:g}", _by(rows, "effect", "backend", "conditioning"), out)
@@ -67,7 +67,7 @@ def stability(
     from training.example_factors import get_factors
 
     check_out(out)
-    with _clock("stability", progress) as done:
+    with clock("stability", progress) as done:
         rows = stability_table(get_factors(factors), damping or DAMPINGS, seeds, done=done)
     write_table(rows, out, draw_stability)
     shares = stable_shares(rows)
@@ -92,7 +92,7 @@ def compare(
     from training.example_factors import get_factors
 
     check_out(out)
-    with _clock("compare", progress) as done:
+    with clock("compare", progress) as done:
         rows = comparison_table(get_factors(factors), damping, seeds, spice=spice, done=done)
     write_table(rows, out, draw_comparison)
     _show(f"Inverters and compensation, damping {damping:g}", _by(rows, "backend", "effect", "signed"), out)
@@ -127,7 +127,7 @@ def _failures(bad: Rows) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _clock(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
+def clock(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
     """A progress bar, and the time that it took."""
     console, start = Console(stderr=True), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
