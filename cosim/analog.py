@@ -126,10 +126,14 @@ class AnalogArray:
         The range comes from the linear gain, as a controller finds it by one trial; the circuit is
         linear inside the range, so it does not change the answer.
         """
-        entered = self.conditioned.enter(rhs)
+        return self._aimed(self.conditioned.enter(rhs))
+
+    def _aimed(self, entered: Array) -> Aim:
         response = self.reading.gain @ entered
         largest = np.maximum(np.abs(entered).max(axis=0), np.abs(response).max(axis=0))
-        return Aim(entered, response, self.hardware.v_max / np.where(largest > 0, largest, np.inf))
+        if not largest.all():
+            largest = np.where(largest > 0, largest, np.inf)
+        return Aim(entered, response, self.hardware.v_max / largest)
 
     def input_scale(self, rhs: Array) -> Array:
         """(k,) [V] volts for 1 in the right-hand side, such that no input or output exceeds v_max."""

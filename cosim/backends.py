@@ -51,6 +51,8 @@ class Backend(ABC):
     """Wall time [s] since opening in which a circuit simulator ran; 0 for a backend without one."""
     superposes: str = ""
     """Why the solution of a sum is not the sum of the solutions; empty where it is."""
+    measures: bool = True
+    """Whether solutions have residuals, nan otherwise: a backend around this one that has its own turns it off."""
     step: int = 0
     """Training step, which schedules are functions of; the caller sets it before programming."""
     writes: int = 0

@@ -76,10 +76,12 @@ class SlicedMatrix:
         """Write all arrays, the most significant slice first."""
         n, m = self.slices.integers.shape
         rows, columns = cuts(n, self.readout.rows), cuts(m, self.readout.columns)
-        for i, r, c in np.argwhere(self.filled):
+        places, matrices = np.argwhere(self.filled), []
+        for i, r, c in places:
             digits = self.slices.slice(i + 1)[rows[r], columns[c]]
             top = np.full((1, digits.shape[1]), self.readout.digit)
-            programmed = backend.program_multiply(np.vstack([digits, top]).astype(float))
+            matrices.append(np.vstack([digits, top]).astype(float))
+        for (i, r, c), programmed in zip(places, backend.program_multiply_many(matrices), strict=True):
             weight = 2.0 ** (self.slices.bits * (self.slices.count - i - 1))
             self.arrays.append(SliceArray(programmed, rows[r], columns[c], weight))
 

@@ -10,7 +10,7 @@ from circuits import Conditioned, Hardware, MultiplyCircuit, encode
 from circuits.circuit import Circuit
 from circuits.converters import read
 from circuits.multiply import decode_product, feedback_conductance
-from cosim.analog import AnalogArray
+from cosim.analog import Aim, AnalogArray
 from cosim.solution import Array, norms
 
 
@@ -44,6 +44,10 @@ class MultiplyArray(AnalogArray):
     @cached_property
     def _circuit(self) -> Circuit:
         return MultiplyCircuit(self.conductances, self.hardware, self.g_feedback)
+
+    def aim(self, rhs: Array) -> Aim:
+        """As for a solve; vectors enter as they are."""
+        return self._aimed(rhs)
 
     def decode(self, volts: Array, scale: Array, rhs: Array, call: int) -> Array:
         """(n, k) the products that settled output volts stand for, as the ADCs read them."""

@@ -1,5 +1,6 @@
 """A matrix in tiles on several multiply arrays; the products of its tiles are added digitally."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,7 @@ class Tiles:
     """The stage of a recursion that multiplies by it."""
     name: str = "the matrix"
     """What a failure calls it."""
-    programmed: list[ProgrammedMultiply] = field(default_factory=list)
+    programmed: Sequence[ProgrammedMultiply] = field(default_factory=list)
     """In the order of `pieces`."""
 
     def __post_init__(self) -> None:
@@ -33,10 +34,11 @@ class Tiles:
         grid = [(rows, columns) for rows in cuts(n, self.max_array) for columns in cuts(m, self.max_array)]
         self.pieces = [piece for piece in grid if self.matrix[piece].any()]
         """Rows and columns of every tile that is not zero."""
+        self._places = [f"{self.name}, tile [{_span(rows)}, {_span(columns)}]" for rows, columns in self.pieces]
 
     def program(self, backend: Backend) -> None:
         """Program the tiles in the order of `pieces`."""
-        self.programmed = [backend.program_multiply(self.matrix[piece]) for piece in self.pieces]
+        self.programmed = backend.program_multiply_many([self.matrix[piece] for piece in self.pieces])
 
     @property
     def cells(self) -> int:
@@ -46,8 +48,8 @@ class Tiles:
     def multiply(self, vectors: Array) -> Flow:
         """(n, k) matrix @ vectors (m, k), all tiles at once."""
         asks = [
-            Ask(programmed, vectors[columns], self.level, f"{self.name}, tile [{_span(rows)}, {_span(columns)}]")
-            for programmed, (rows, columns) in zip(self.programmed, self.pieces, strict=True)
+            Ask(programmed, vectors[columns], self.level, place)
+            for programmed, (_, columns), place in zip(self.programmed, self.pieces, self._places, strict=True)
         ]
         products = yield asks
         total = np.zeros((len(self.matrix), vectors.shape[1]))
