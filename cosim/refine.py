@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuits import Conditioning, Hardware
+from circuits.blas import one_thread
 from circuits.errors import InputError
 from cosim.backends import Backend, Programmed, ProgrammedMultiply, open_backend
 from cosim.check import check_matrix
@@ -113,6 +114,10 @@ class RefinedBackend(Backend):
             sliced.program(self.multiplier)
 
     def _solve(self, requests: list[tuple[RefinedProgrammed, Array]]) -> list[Solution]:
+        with one_thread():
+            return self._refine(requests)
+
+    def _refine(self, requests: list[tuple[RefinedProgrammed, Array]]) -> list[Solution]:
         runs = [RefinedRun(programmed, rhs, self.precision) for programmed, rhs in requests]
         for _ in range(self.precision.cycles):
             live = [run for run in runs if run.refinement.active.any()]
