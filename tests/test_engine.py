@@ -52,7 +52,8 @@ REFUSED = {
     "block": ({"block_size": 0}, {}, "block_size = 0"),
     "audit": ({"precision": "hp:1e-3", "backend": "nodal"}, {"audit": 0.1}, "precision makes many of one"),
     "backend": ({"backend": "exact"}, {"audit": 0.1}, "--backend=exact"),
-    "executor": ({"backend": "nodal"}, {"executor": "dask"}, "runs SPICE jobs"),
+    "executor": ({"backend": "nodal"}, {"executor": "dask"}, "is for SPICE jobs"),
+    "cache": ({"backend": "exact"}, {"cache": True}, "is for SPICE jobs"),
     "address": ({"backend": "spice"}, {"dask_address": "tcp://x:1"}, "--executor=dask"),
 }
 

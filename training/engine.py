@@ -71,10 +71,11 @@ def _check(config: "RunConfig", execution: "Execution") -> None:
     if audit and (config.precision or config.max_array):
         option = "precision" if config.precision else "max_array"
         raise InputError(f"audit = {audit} checks single INV calls, and {option} makes many of one: leave one out.")
-    if name != "spice" and not audit and execution.executor != "local":
-        raise InputError(
-            f"executor = {execution.executor!r} runs SPICE jobs, and --backend={name} has none: leave it out."
-        )
+    if name == "spice" or audit:
+        return
+    for option, given in (("executor", execution.executor != "local"), ("cache", execution.cache)):
+        if given:
+            raise InputError(f"{option} is for SPICE jobs, and --backend={name} runs none: leave it out.")
 
 
 def _with_executor(execution: "Execution", build: Callable[..., Backend]) -> Backend:
