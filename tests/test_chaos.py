@@ -27,7 +27,7 @@ def test_workers_killed_and_hanging_change_nothing(tmp_path: Path, capsys: pytes
     assert run(tmp_path, worker_kills=1, hangs=1, timeout=3.0) == 0
     shown = capsys.readouterr().out
     assert "workers killed" in shown
-    assert "1 timed out" in shown
+    assert "workers stopped" in shown  # at a moment when it may hold no task; test_pool has the one that times out
 
 
 @pytest.mark.slow

@@ -237,7 +237,7 @@ def test_nobody_is_there_and_then_the_scheduler_goes() -> None:
 
 def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'ohmvert\[cluster\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[cluster\]'"):
         DaskExecutor("tcp://127.0.0.1:9")
 
 
