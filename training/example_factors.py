@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from circuits import InputError
+from training.batches import shuffled_batches
 from training.data import load_dataset
 from training.kfac import KFAC
-from training.loop import shuffled_batches
 from training.models import build_model
 
 Array = NDArray[np.float64]

@@ -1,18 +1,18 @@
 """The training loop: one for every optimizer and backend."""
 
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from circuits import InputError
 from cosim import Backend, InverseError
 from cosim.audit import AuditedBackend, AuditError, AuditRecord
+from training.batches import accuracy, shuffled_batches
 from training.calls import INPUTS, CallStore, describe_engine
 from training.checkpoint import Checkpoints
 from training.config import Execution, RunConfig, differences
@@ -21,11 +21,10 @@ from training.engine import innermost, open_engine
 from training.environment import environment, warn_of_another
 from training.kfac import KFAC
 from training.models import build_model
+from training.optimizer import build_optimizer
 from training.record import EpochMetrics, RunFolder
 from training.state_file import State
 from training.trajectory import Trajectory
-
-MOMENTUM = 0.9
 
 
 class Progress(Protocol):
@@ -242,32 +241,6 @@ class Training:
     def _save(self) -> None:
         self._checkpoint()
         self.folder.save_weights(self._latest["trajectory"]["model"])
-
-
-def build_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """The torch optimizer of a resolved config; K-FAC preconditions what SGD with momentum then steps along."""
-    assert config.lr is not None
-    if config.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=config.lr)
-    return torch.optim.SGD(model.parameters(), lr=config.lr, momentum=MOMENTUM)
-
-
-def shuffled_batches(
-    dataset: Dataset, size: int, order: torch.Generator, first: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """All training images once, in a new order, from batch `first` on."""
-    for chosen in torch.randperm(len(dataset.train_labels), generator=order).split(size)[first:]:
-        yield dataset.train_images[chosen], dataset.train_labels[chosen]
-
-
-@torch.no_grad()
-def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Share of images, 0 to 1, whose largest logit is their label."""
-    model.eval()
-    right = sum(
-        int((model(i).argmax(1) == t).sum()) for i, t in zip(images.split(1000), labels.split(1000), strict=True)
-    )
-    return right / len(labels)
 
 
 def _calls(kfac: KFAC | None, steps: int) -> int:
