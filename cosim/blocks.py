@@ -6,7 +6,7 @@ need 9, 12 and 15 of them for a residual of 1e-3. With one direction taken out i
 without the shift 9, 12 and 32, and with blocks that are conditioned one by one, and the whole not, more than 200.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -22,7 +22,6 @@ from cosim.backends import Backend, Programmed, ProgrammedMultiply
 from cosim.check import check_matrix
 from cosim.elimination import Node, program_leaves, split
 from cosim.lockstep import Request, alone, run_together
-from cosim.multiply import product_error
 from cosim.solution import Array, Solution, residual
 from cosim.tiles import TiledMultiply, Tiles, cuts
 
@@ -142,10 +141,17 @@ class BlockBackend(Backend):
         before = self.writes
         try:
             for large, group in groups:
-                programmed += [self._write(one) for one in group] if large else self.inner.program_many(group)
+                programmed += [self._write(one) for one in group] if large else self._whole(group)
         except InputError:
             self.writes = before
             raise
+        return programmed
+
+    def _whole(self, matrices: list[Any]) -> list[Programmed]:
+        """Matrices that fit an array, on the inner backend, and measured unlike the blocks of larger ones."""
+        programmed = list(self.inner.program_many(matrices))
+        for one in programmed:
+            one.backend = self
         return programmed
 
     def _large(self, matrix: ArrayLike) -> bool:
@@ -190,13 +196,15 @@ class BlockBackend(Backend):
         ]
         run_together(self.inner, runs)
         return [
-            p.solution(run, rhs) if isinstance(p, BlockProgrammed) else _measured(run.last, residual, p, rhs)
+            p.solution(run, rhs) if isinstance(p, BlockProgrammed) else run.last
             for run, (p, rhs) in zip(runs, requests, strict=True)
         ]
 
     def _program_multiply(self, matrix: Array) -> ProgrammedMultiply:
         if max(matrix.shape) <= self.max_array:
-            return self.inner.program_multiply(matrix)
+            whole = self.inner.program_multiply(matrix)
+            whole.backend = self
+            return whole
         tiles = Tiles(matrix, self.max_array)
         tiles.program(self.inner)
         return TiledMultiply(self, matrix, tiles)
@@ -208,17 +216,9 @@ class BlockBackend(Backend):
         ]
         run_together(self.inner, runs)
         return [
-            p.solution(run, v) if isinstance(p, TiledMultiply) else _measured(run.last, product_error, p, v)
+            p.solution(run, v) if isinstance(p, TiledMultiply) else run.last
             for run, (p, v) in zip(runs, requests, strict=True)
         ]
-
-
-def _measured(
-    solution: Solution, measure: Callable[..., Array], programmed: Programmed | ProgrammedMultiply, given: Array
-) -> Solution:
-    """The inner backend's solution, with the residual that it was spared."""
-    stats = replace(solution.stats, residual=measure(programmed.matrix, solution.value, given))
-    return replace(solution, stats=stats)
 
 
 def coupling_noise(matrix: Array, max_array: int, levels: int) -> float:

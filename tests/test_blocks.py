@@ -433,3 +433,20 @@ def test_bad_table_is_refused() -> None:
             block_table({"eye/A": np.eye(4)}, **bad)
     with pytest.raises(InputError, match="no factors"):
         block_table({})
+
+
+def test_residuals_are_measured_whichever_way_a_solution_comes() -> None:
+    with BlockBackend(open_backend("nodal"), 8) as backend:
+        for n in (5, 8, 20):
+            matrix, rhs = np.eye(n) + 0.1, np.ones(n)
+            programmed, multiply = backend.program(matrix), backend.program_multiply(matrix)
+            for solution in (
+                programmed.solve(rhs),
+                backend.solve_many([(programmed, rhs)])[0],
+                backend.restore(matrix, 0).solve(rhs),
+            ):
+                expected = np.linalg.norm(matrix @ solution.value - rhs) / np.linalg.norm(rhs)
+                np.testing.assert_allclose(solution.stats.residual, [expected], rtol=1e-6, atol=1e-12)
+            for product in (multiply.multiply(rhs), backend.multiply_many([(multiply, rhs)])[0]):
+                error = np.linalg.norm(product.value - matrix @ rhs) / np.linalg.norm(matrix @ rhs)
+                np.testing.assert_allclose(product.stats.residual, [error], rtol=1e-6, atol=1e-12)
