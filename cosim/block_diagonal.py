@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuits.errors import check_whole
+from cosim.around import BackendAround
 from cosim.backends import Backend, Programmed, ProgrammedMultiply
 from cosim.check import check_matrix
 from cosim.elimination import Leaf, program_leaves
@@ -56,7 +57,7 @@ class DiagonalProgrammed(Programmed):
         return {"blocks": float(len(self.blocks))}
 
 
-class BlockDiagonalBackend(Backend):
+class BlockDiagonalBackend(BackendAround):
     """Programs the square blocks along the diagonal and leaves out the rest; products are the inner backend's.
 
     `matrix` of what it programs is the block-diagonal one, and residuals are measured against it: it is another
@@ -66,40 +67,8 @@ class BlockDiagonalBackend(Backend):
 
     def __init__(self, inner: Backend, size: int) -> None:
         check_whole("block_size", size, 1, 2**20)
-        self.inner = inner
-        self.superposes = inner.superposes
+        super().__init__(inner)
         self.size = size
-
-    @property
-    def writes(self) -> int:
-        """Matrices that the inner backend has programmed so far."""
-        return self.inner.writes
-
-    @writes.setter
-    def writes(self, writes: int) -> None:
-        self.inner.writes = writes
-
-    @property
-    def step(self) -> int:
-        """Training step, as the inner backend has it."""
-        return self.inner.step
-
-    @step.setter
-    def step(self, step: int) -> None:
-        self.inner.step = step
-
-    @property
-    def engine_seconds(self) -> float:
-        """Wall time [s] of the inner backend's simulator."""
-        return self.inner.engine_seconds
-
-    @engine_seconds.setter
-    def engine_seconds(self, seconds: float) -> None:
-        self.inner.engine_seconds = seconds
-
-    def close(self) -> None:
-        """Close the inner backend."""
-        self.inner.close()
 
     def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
         """Program the blocks of all matrices in one call. InputError where a matrix or a block cannot be used."""

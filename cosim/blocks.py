@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from circuits import Conditioned, Conditioning, RramCell
 from circuits.blas import one_thread
 from circuits.errors import InputError, check_whole
+from cosim.around import BackendAround
 from cosim.backends import Backend, Programmed, ProgrammedMultiply
 from cosim.check import check_matrix
 from cosim.elimination import Node, program_leaves, split
@@ -74,7 +75,7 @@ class BlockProgrammed(Programmed):
         return {"levels": float(self.tree.levels), "arrays": float(arrays), "cells": float(cells)}
 
 
-class BlockBackend(Backend):
+class BlockBackend(BackendAround):
     """Solves and multiplies with matrices of any size on arrays of max_array rows and columns.
 
     What fits an array is the inner backend's, unchanged. Any other matrix is conditioned, cut in four, and again,
@@ -97,34 +98,11 @@ class BlockBackend(Backend):
         cell: RramCell | None = None,
     ) -> None:
         check_max_array(max_array)
-        self.inner = inner
-        self.superposes = inner.superposes
+        super().__init__(inner)
         inner.measures = False
         self.max_array = max_array
         self.conditioning = conditioning or CONDITIONING
         self.cell = cell or getattr(getattr(inner, "hardware", None), "cell", None) or RramCell()
-
-    @property
-    def writes(self) -> int:
-        """Arrays programmed so far."""
-        return self.inner.writes
-
-    @writes.setter
-    def writes(self, writes: int) -> None:
-        self.inner.writes = writes
-
-    @property
-    def engine_seconds(self) -> float:
-        """Wall time [s] of the inner backend's simulator."""
-        return self.inner.engine_seconds
-
-    @engine_seconds.setter
-    def engine_seconds(self, seconds: float) -> None:
-        self.inner.engine_seconds = seconds
-
-    def close(self) -> None:
-        """Close the inner backend."""
-        self.inner.close()
 
     def program_many(self, matrices: Sequence[ArrayLike]) -> list[Programmed]:
         """Program every matrix; nothing is programmed before all the large ones are checked and cut.
