@@ -11,10 +11,11 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
 NGSPICE ?= $(if $(CI),required,auto)
 
 sweeps := $(wildcard circuits/sweeps/*.toml)
+kept := tune reproduce cost REPORT.md
 sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
 
-.PHONY: help setup train check test sweeps effects stability compare witness lines precision bench soak chaos \
-        cluster-demo golden wheel doctor clean
+.PHONY: help setup train check test sweeps effects stability compare witness lines precision bench cost cost-gpu \
+        tune reproduce soak chaos cluster-demo golden wheel doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +79,27 @@ precision: .venv/.ready ## Tabulate refinement (error against cycle) and BlockAM
 bench: .venv/.ready ## Time ours against naive PySpice, ngspice -b, nodal and NumPy in one run; ARGS=--quick for a minute
 	.venv/bin/ohmvert bench -o results/bench.json $(ARGS)
 
+networks := cnn resnet18 vit-small gpt2-small
+PRESET ?= rram40
+cost = for model in $(networks); do .venv/bin/ohmvert cost --model $$model --preset $(PRESET) \
+	       -o results/cost/$$model-$(basename $(notdir $(PRESET)))$(1).json $(2) $(ARGS); done
+
+cost: .venv/.ready ## Price a K-FAC step of four networks on arrays and on processors; PRESET=rram40, ARGS=--quick
+	$(call cost)
+
+cost-gpu: .venv/.ready ## The same with this machine's CUDA device, skipped where there is none
+	@if .venv/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then $(call cost,-gpu,--gpu); \
+	else echo "make cost-gpu: skipped, torch finds no CUDA device on this machine"; fi
+
+# DATA_DIR=... names the folder of the EMNIST Letters files, which are downloaded without it.
+study = .venv/bin/ohmvert $(1) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS)
+
+tune: .venv/.ready ## Search the hyperparameters of SGD, Adam and K-FAC with the same budget; DATA_DIR=..., ARGS=...
+	$(call study,tune)
+
+reproduce: .venv/.ready ## Count the epochs that each takes; goes on where it stopped; ARGS=--quick for minutes
+	$(call study,reproduce)
+
 soak: .venv/.ready ## Run 5,000 INV calls in one pool; fails unless the workers' memory stays flat
 	.venv/bin/ohmvert soak $(ARGS)
 
@@ -103,6 +125,7 @@ wheel: .venv/.ready ## Build the wheel, check that it holds the four packages an
 doctor: .venv/.ready ## Say what was found on this machine and what is missing
 	.venv/bin/ohmvert doctor
 
-clean: ## Remove results, wheels and caches; .venv and runs stay
-	rm -rf results dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove results that are not committed, wheels and caches; .venv and runs stay
+	[ ! -d results ] || find results -mindepth 1 -maxdepth 1 $(kept:%=! -name %) -exec rm -rf {} +
+	rm -rf dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find circuits cosim netlist_templates training tests -name __pycache__ -prune -exec rm -rf {} +

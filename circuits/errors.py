@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Something the caller passed cannot be used; the message names it, its limit and the way out."""
 
 
+class RefusedError(InputError):
+    """A matrix that these cells cannot hold."""
+
+
 def check_range(name: str, value: float, low: float, high: float, unit: str = "") -> None:
     """Raise InputError unless low <= value <= high; infinity passes only where `high` is infinite."""
     if not isinstance(value, int | float) or math.isnan(value) or not low <= value <= high:

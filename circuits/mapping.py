@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.errors import InputError
+from circuits.errors import RefusedError
 from circuits.hardware import Hardware
 from circuits.parts import RramCell
 from circuits.programming import program_cells, read_cells
@@ -64,7 +64,7 @@ def encode(matrix: Array, cell: RramCell, *, rows_may_vanish: bool = False) -> C
     negative = cell.g_min + quantise(np.maximum(-matrix, 0) * unit, span, cell.levels)
     lost = np.flatnonzero((positive == negative).all(axis=1) & matrix.any(axis=1))
     if len(lost) and not rows_may_vanish:
-        raise InputError(
+        raise RefusedError(
             f"Row {lost[0]} of the matrix vanishes in {cell.levels} levels: its largest entry is "
             f"{np.abs(matrix[lost[0]]).max() / np.abs(matrix).max():.3g} of the matrix's, below half a step. "
             f"Use more levels, or equilibrate the matrix."

@@ -6,7 +6,7 @@ refresh interval. Every figure follows from circuits that were measured (`cosim.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -36,10 +36,16 @@ class Parts:
     @property
     def total(self) -> float:
         """The sum of all parts."""
-        return float(sum(astuple(self)))
+        return self.settling + self.dac + self.adc + self.programming + self.digital
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return type(self)(
+            self.settling + other.settling,
+            self.dac + other.dac,
+            self.adc + other.adc,
+            self.programming + other.programming,
+            self.digital + other.digital,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,15 +101,19 @@ class Work:
 
 @dataclass(frozen=True)
 class CostModel:
-    """Prices of operations. `refresh` [steps] is how long a programmed matrix is used."""
+    """Prices of operations."""
 
     calls: Calls
     constants: Constants = field(default_factory=Constants)
     converters: Converters = field(default_factory=Converters)
     refresh: int = 10
+    """[steps] how long a programmed matrix is used, 1 or more."""
+    copies: int = 1
+    """[-] arrays that hold the same matrix, 1 or more; each takes its part of the right-hand sides."""
 
     def __post_init__(self) -> None:
         check_whole("CostModel.refresh", self.refresh, 1, 2**31)
+        check_whole("CostModel.copies", self.copies, 1, 2**31)
 
     def step(self, works: Iterable[Work], together: bool = True) -> Cost:
         """All factors of a step. InputError for a size that was not measured, or without any factor.
@@ -114,7 +124,9 @@ class CostModel:
         listed = list(works)
         if not listed:
             raise InputError("A step without any factor has no cost: give at least one.")
-        costs = [self.factor(work) for work in listed]
+        # Networks repeat their layers: what is alike is priced once.
+        priced = {work: self.factor(work) for work in set(listed)}
+        costs = [priced[work] for work in listed]
         times = [cost.time for cost in costs]
         analog = [replace(time, digital=0.0) for time in times]
         if together:
@@ -124,7 +136,7 @@ class CostModel:
         return Cost(time, sum((cost.energy for cost in costs), Parts()))
 
     def factor(self, work: Work) -> Cost:
-        """One factor: its right-hand sides one after the other, and its part of a refresh."""
+        """One factor: the right-hand sides of a copy one after the other, and its part of a refresh."""
         return Cost(self._time(work), self._energy(work))
 
     def range(self, works: Iterable[Work], together: bool = True) -> dict[str, Cost]:
@@ -134,7 +146,7 @@ class CostModel:
         return {name: model.step(listed, together) for name, model in models.items()}
 
     def _time(self, work: Work) -> Parts:
-        c, o, k = self.constants, work.operations, work.solves
+        c, o, k = self.constants, work.operations, -(-work.solves // self.copies)
         steps = k * (o.inv_steps + o.mvm_steps)
         settling = k * sum(steps * self._call(kind, o)[0] for kind, steps in _used(inv=o.inv_steps, mvm=o.mvm_steps))
         written = o.rows * min(c.write_share.value, o.rows) * c.write_pulses.value * c.write_time.value
@@ -153,12 +165,13 @@ class CostModel:
         for kind, count in _used(inv=o.inv, mvm=o.mvm):
             time, energy = self._call(kind, o)
             settling += k * count * energy * (1 + self._reading(o) / time)
-        moved = WORD * (2 * o.size * k + o.size**2 / self.refresh)
+        writes = self.copies / self.refresh
+        moved = WORD * (2 * o.size * k + o.size**2 * writes)
         return Parts(
             settling=settling,
             dac=conversions * c.dac_step.value * 2 ** self._bits[0],
             adc=conversions * c.adc_step.value * 2 ** self._bits[1],
-            programming=o.cells * c.write_pulses.value * c.write_energy.value / self.refresh,
+            programming=o.cells * c.write_pulses.value * c.write_energy.value * writes,
             digital=self._macs(work) * c.mac_energy.value + moved * c.byte_energy.value,
         )
 

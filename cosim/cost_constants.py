@@ -5,9 +5,10 @@ All of them are such that a larger value costs more. What rests on no measuremen
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from circuits.errors import InputError, check_range
+from circuits.hardware import PRESETS, Hardware
 from circuits.power import Supply
 
 _ISAAC = "ISAAC's converters at 32 nm as tabulated by Accelergy hwcomponents-library (library/isaac.py)"
@@ -105,8 +106,8 @@ class Constants:
         "J",
         1.7e-12,
         21e-12,
-        f"float32: {_HOROWITZ}, 3.7 + 0.9 pJ; low, 7 nm, 1.31 + 0.38 pJ, Jouppi et al., ISCA 2021; high, a whole "
-        "H100 SXM at 700 W and 67 Tflop/s (data sheet)",
+        f"float32: {_HOROWITZ}, 3.7 + 0.9 pJ; low, 7 nm, 1.31 + 0.38 pJ, Jouppi et al., ISCA 2021 (not checked in its "
+        "text); high, a whole H100 SXM at 700 W and 66.9 Tflop/s (data sheet, as quoted at glennklockwood.com)",
     )
     mac_time: Constant = Constant(1e-12, "s", 3e-14, 1e-10, "digital processor at 1 TMAC/s; low: an H100's peak", True)
     byte_energy: Constant = Constant(
@@ -114,8 +115,8 @@ class Constants:
         "J",
         1.25e-12,
         163e-12,
-        f"HBM2 at 3.9 pJ a bit, O'Connor et al., MICRO 2017; low, 8 kB cache and high, DRAM at 1.3 nJ for 8 bytes: "
-        f"{_HOROWITZ}",
+        f"HBM2 at 3.92 pJ a bit, O'Connor et al., MICRO 2017, section 2; low, 8 kB cache, 10 pJ for 8 bytes: "
+        f"{_HOROWITZ}; high, DRAM at 1.3 nJ for 8 bytes, likewise (not checked in its text)",
     )
 
     @property
@@ -124,11 +125,17 @@ class Constants:
         return Supply(self.supply.value, self.quiescent.value)
 
     @classmethod
-    def of(cls, op_amp: str = "on-chip") -> Self:
-        """The constants for an op-amp of OP_AMPS. InputError for another."""
+    def of(cls, op_amp: str = "on-chip", gbw: float = 500e6) -> Self:
+        """The constants for an op-amp of OP_AMPS; an on-chip one takes a current in proportion to its gbw [Hz].
+
+        InputError for an unknown op-amp.
+        """
         if op_amp not in OP_AMPS:
             raise InputError(f"Unknown op-amp {op_amp!r}: the known ones are {', '.join(OP_AMPS)}.")
-        return replace(cls(), **OP_AMPS[op_amp])
+        constants = replace(cls(), **OP_AMPS[op_amp])
+        if op_amp != "on-chip":
+            return constants
+        return replace(constants, quiescent=constants.quiescent.scaled(gbw / 500e6))
 
     def at(self, estimate: str) -> Self:
         """All constants at their 'low', 'nominal' or 'high' estimate. InputError for another word."""
@@ -153,12 +160,66 @@ ESTIMATES: dict[str, Callable[[Constant], float]] = {
 OP_AMPS: dict[str, dict[str, Constant]] = {
     "on-chip": {},
     "ad823": {
-        "supply": Constant(5.0, "V", 2.5, 15.0, "AD823 data sheet: specified at 5 V and +-15 V"),
+        "supply": Constant(
+            5.0, "V", 2.5, 15.0, "AD823 data sheet: +-1.5 to +-18 V or 3 to 36 V single; low, 5 V single, to +-15 V"
+        ),
         "quiescent": Constant(2.6e-3, "A", 2.0e-3, 3.5e-3, "AD823 data sheet: 2.6 mA an amplifier; range assumed"),
     },
     "opa690": {
-        "supply": Constant(5.0, "V", 2.5, 6.0, "OPA690 data sheet: +-5 V; range: +5 V single to the largest rated"),
+        "supply": Constant(5.0, "V", 2.5, 6.0, "OPA690 data sheet: +-2.5 to +-5 V or +5 to +12 V single"),
         "quiescent": Constant(5.5e-3, "A", 5.1e-3, 6.0e-3, "OPA690 data sheet: 5.5 mA; range assumed"),
     },
 }
 """Supply and quiescent current by op-amp; the parts of a circuit board cost orders of magnitude more."""
+
+
+def op_amp_of(hardware: Hardware) -> str:
+    """The name of OP_AMPS whose preset has this hardware's op-amp, 'on-chip' for none."""
+    known = [name for name in OP_AMPS if name in PRESETS and hardware.opamp == PRESETS[name]["opamp"]]
+    return known[0] if known else "on-chip"
+
+
+CORE_POWER = Constant(
+    4.0,
+    "W",
+    2.6,
+    12.0,
+    "a server's core that is busy, the others not counted: 350 W / 96 cores (EPYC 9654), low 500 W / 192 cores (EPYC, "
+    "Zen 5c), high 360 W / 60 cores (Xeon 8490H) and as much again for memory and losses",
+    True,
+)
+_PYTORCH = "cuSOLVER in PyTorch pull request 173515, GPU not named"
+STRETCH = Constant(
+    2.0, "x", 1.1, 10.0, "times as long as at the FP32 peak; TF32 is not used, as in K-FAC's defaults", True
+)
+ROW_TIME = Constant(
+    1.3e-6,
+    "s",
+    4e-8,
+    11e-6,
+    f"a row of a decomposition and its inverse, whose steps wait for one another. Cholesky of 128 to 2,048 rows: 0.8 "
+    f"us a row, low 64 of 512 rows at once, high MAGMA ({_PYTORCH}); inverse: 0.55 us at 256 rows (H20, FlagGems pull "
+    f"request 5161)",
+)
+LAUNCH_TIME = Constant(
+    1e-5, "s", 2e-6, 5e-5, "from a call to its kernel: 20 us on a V100 (Nsight Systems guide), 5 to 50 elsewhere", True
+)
+
+
+class Gpu(NamedTuple):
+    """What is published of a GPU."""
+
+    flops: float
+    """[1/s] FP32 peak without tensor cores."""
+    watts: float
+    """[W] rated board power."""
+    source: str
+
+
+GPUS: dict[str, Gpu] = {
+    "V100": Gpu(15e12, 300.0, "NVIDIA's announcement, PCIe 300 W (techrival.com); SXM2: 15.7 Tflop/s"),
+    "Vega 20": Gpu(14.7e12, 300.0, "Radeon Instinct MI60: 14.7 Tflop/s, 300 W (sysrqmts.com, thelinx.net)"),
+    "A100": Gpu(19.5e12, 400.0, "SXM4; NVIDIA's data sheet as quoted at glennklockwood.com/garden/processors/A100"),
+    "H100": Gpu(66.9e12, 700.0, "SXM5; NVIDIA's figures as quoted at glennklockwood.com/garden/processors/h100"),
+}
+"""By name. None is known to be the processor that the paper compares with."""

@@ -31,7 +31,7 @@ class Thrown:
 def start_worker(memory: float) -> None:
     """Prepare a fresh process, which is replaced once it holds more than `memory` bytes."""
     global _memory_limit
-    threading.Thread(target=_watch, args=[os.getppid()], daemon=True).start()
+    end_with_parent()
     # Ctrl-C reaches the whole process group; the trainer decides what is still worth finishing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One process a core is running already: more threads wait for each other.
@@ -39,8 +39,12 @@ def start_worker(memory: float) -> None:
     _memory_limit = memory
 
 
+def end_with_parent() -> None:
+    """Have this process end within seconds once the one that started it is gone, whatever it is doing."""
+    threading.Thread(target=_watch, args=[os.getppid()], daemon=True).start()
+
+
 def _watch(parent: int) -> None:
-    """End this process once its parent is gone: one in the middle of a long transient would not notice."""
     while os.getppid() == parent:
         time.sleep(1.0)
     os._exit(1)

@@ -24,7 +24,8 @@ from training.__main__ import app
 from training.chaos import differing
 from training.checkpoint import Checkpoints
 from training.cli import run as run_command
-from training.config import Execution, RunConfig
+from training.config import RunConfig
+from training.execution import Execution
 from training.data import Dataset, load_dataset
 from training.loop import Training
 from training.record import EpochMetrics, RunFolder

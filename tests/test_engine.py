@@ -10,7 +10,8 @@ from circuits import Hardware, InputError
 from circuits.matrices import spd
 from cosim.blocks import BlockBackend
 from cosim.refine import RefinedBackend
-from training.config import Execution, RunConfig
+from training.config import RunConfig
+from training.execution import Execution
 from training.engine import build_backend, innermost, open_engine
 from training.kfac import KFAC
 from training.models import FlatCNN

@@ -127,7 +127,7 @@ class CallStore:
         key = f"{layer}/{factor}"
         found = self._read(step, key)
         if "rhs" not in found:
-            known = ", ".join(self._solves(step))
+            known = ", ".join(self.solves(step))
             raise InputError(f"Step {step} has no layer {layer!r} with factor {factor!r}: it has {known}.")
         return StoredCall(
             layer,
@@ -185,7 +185,8 @@ class CallStore:
             )
             raise InputError(f"Step {step} was not kept: {len(known)} steps from {known[0]} to {known[-1]} were.{torn}")
 
-    def _solves(self, step: int) -> list[str]:
+    def solves(self, step: int) -> list[str]:
+        """What was solved in a step: 'layer/factor'. InputError where its file is torn."""
         with self._open(step) as archive:
             return [name.removesuffix("/rhs") for name in archive if name.endswith("/rhs")]
 

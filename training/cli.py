@@ -14,9 +14,11 @@ from cosim.executor import TaskError
 from training.bench import bench, soak
 from training.chaos import chaos
 from training.cluster_demo import cluster_demo
+from training.cost_command import cost
 from training.precision import precision
 from training.proofs import lines, witness
 from training.replay import replay
+from training.study_commands import reproduce, tune
 from training.tables import compare, effects, stability
 from training.train_command import train
 
@@ -31,7 +33,22 @@ app = typer.Typer(
 
 
 app.command()(train)
-for table in (effects, stability, compare, witness, lines, bench, soak, chaos, cluster_demo, replay, precision):
+for table in (
+    effects,
+    stability,
+    compare,
+    witness,
+    lines,
+    bench,
+    soak,
+    chaos,
+    cluster_demo,
+    replay,
+    precision,
+    cost,
+    tune,
+    reproduce,
+):
     app.command()(table)
 
 

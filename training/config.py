@@ -1,4 +1,4 @@
-"""What a run is: every choice that its result depends on, checked once at the edge. And how it is carried out."""
+"""What a run is: every choice that its result depends on, checked once at the edge."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any, Self
 
 from circuits import InputError
-from circuits.errors import check_whole
+from circuits.errors import check_range, check_whole
 from circuits.hardware_file import load_hardware
 from cosim import BACKENDS
-from cosim.audit import ACTIONS
 from cosim.blocks import check_max_array
-from cosim.executors import EXECUTORS
 from cosim.precision import Precision
 from training.atomic_file import replace_file
 from training.data import DATASETS
 from training.inverse import APPLY
 from training.models import MODELS
+from training.schedule import SCHEDULES
 
 LEARNING_RATES = {"kfac": 0.05, "sgd": 0.05, "adam": 0.003}
-"""Default learning rate of each optimizer on the small networks here; sgd and kfac have momentum 0.9."""
+"""Default learning rate of each optimizer on the small networks here."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,17 @@ class RunConfig:
     """Images in a step, at least 1; the last, smaller batch of an epoch is used too."""
     lr: float | None = None
     """Learning rate above 0; None for the optimizer's default."""
+    schedule: str = "constant"
+    """How the learning rate falls: constant, linear or cosine, the last two down to a hundredth."""
+    decay_epochs: float | None = None
+    """Epochs after which it has fallen, above 0; None for all of the run's."""
+    momentum: float = 0.9
+    """Weight of the past in the direction of sgd and kfac, and in the first moment of adam (beta 1), 0 to below 1."""
+    beta2: float = 0.999
+    """Weight of the past in the second moment of adam, 0 to below 1."""
+    weight_decay: float = 0.0
+    """Pull of the weights to 0, relative to the learning rate: of all of them, 0 or more. It never passes through
+    adam's moments (AdamW) nor through the inverses of K-FAC."""
     damping: float = 0.03
     """Tikhonov damping of K-FAC, above 0."""
     kl_clip: float = 0.001
@@ -68,24 +78,40 @@ class RunConfig:
     """How inverses reach gradients: solve (through the arrays) or explicit (read once, multiplied digitally)."""
     stale_ok: bool = False
     """Whether arrays are programmed in the background, while those of before answer one step more."""
+    conditioning: bool = True
+    """Whether matrices are conditioned before they are programmed; False to see what happens without."""
+    held_out: bool = False
+    """Whether every fifth training image of a class is left out of training and takes the place of the test images."""
+    target: float | None = None
+    """Test accuracy, 0 to 1, that ends the run with the epoch in which it is reached; None trains for all epochs."""
 
     def __post_init__(self) -> None:
         _known("backend", self.backend, BACKENDS)
         _known("optimizer", self.optimizer, LEARNING_RATES)
         _known("dataset", self.dataset, DATASETS)
         _known("apply", self.apply, APPLY)
+        _known("schedule", self.schedule, SCHEDULES)
         _known("model", self.model, MODELS)
         self._check_precision()
         load_hardware(self.hardware, self.trust)
         for name in ("epochs", "batch_size", "inv_update_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)} must be 1 or more.")
-        for name in ("lr", "damping", "kl_clip"):
+        self._check_moments()
+        for name in ("lr", "damping", "kl_clip", "decay_epochs"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"{name} = {value} must be a finite number above 0.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed = {self.seed} must be 0 or more.")
+
+    def _check_moments(self) -> None:
+        for name in ("momentum", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} = {getattr(self, name)} is outside 0 to below 1.")
+        check_range("weight_decay", self.weight_decay, 0.0, 1e6)
+        if self.target is not None:
+            check_range("target", self.target, 0.0, 1.0)
 
     def _check_precision(self) -> None:
         if self.precision is not None:
@@ -117,50 +143,6 @@ class RunConfig:
     def write(self, path: Path) -> None:
         """Write the description as JSON; InputError where that is not possible."""
         replace_file(path, (json.dumps(self.described(), indent=2) + "\n").encode())
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a run is carried out, which never changes its result. Raises InputError, naming the field."""
-
-    workers: int | None = None
-    """Processes that run ngspice; one a core where it is None."""
-    timeout: float = 600.0
-    """[s] that one transient may take before it is tried again, above 0."""
-    checkpoint_every: int = 0
-    """Steps between checkpoints; 0 for one at the end of every epoch."""
-    keep_checkpoints: int = 3
-    """Checkpoints to keep, at least 1."""
-    executor: str = "local"
-    """Where SPICE jobs run: local or dask."""
-    dask_address: str | None = None
-    """The Dask scheduler, such as tcp://host:8786."""
-    inputs: str = "all"
-    """Which steps keep the inputs of their INV calls for `ohmvert replay`: all, none, or N for every Nth."""
-    cache: bool = False
-    """Whether outcomes of ngspice are kept on disk and found again."""
-    cache_dir: str | None = None
-    """Folder of the cache; the user's cache folder where it is None."""
-    audit: float = 0.0
-    """Share of the nodal engine's INV calls that ngspice checks, 0 to 1."""
-    audit_limit: float = 1e-3
-    """Relative disagreement that is too much."""
-    on_audit: str = "stop"
-    """What is done then: stop or warn."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.timeout < float("inf"):
-            raise InputError(f"timeout = {self.timeout} s must be a finite time above 0.")
-        if self.checkpoint_every < 0:
-            raise InputError(f"checkpoint_every = {self.checkpoint_every} must be 0 (every epoch) or more (steps).")
-        if self.keep_checkpoints < 1:
-            raise InputError(f"keep_checkpoints = {self.keep_checkpoints} must be 1 or more.")
-        if not 0 <= self.audit <= 1:
-            raise InputError(f"audit = {self.audit} is outside 0 (none) to 1 (every INV call).")
-        if not 0 < self.audit_limit < float("inf"):
-            raise InputError(f"audit_limit = {self.audit_limit} must be a finite number above 0.")
-        _known("on_audit", self.on_audit, ACTIONS)
-        _known("executor", self.executor, EXECUTORS)
 
 
 def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from circuits import Hardware, InputError
+from circuits import Conditioning, Hardware, InputError
 from circuits.hardware_file import load_hardware
 from cosim import Backend, open_backend
 from cosim.audit import AuditedBackend
@@ -17,7 +17,8 @@ from cosim.precision import Precision
 from cosim.refine import open_precise
 
 if TYPE_CHECKING:
-    from training.config import Execution, RunConfig
+    from training.config import RunConfig
+    from training.execution import Execution
 
 
 WHOLE = 128
@@ -29,10 +30,12 @@ def open_engine(config: "RunConfig", execution: "Execution") -> Backend:
     """The backend of a run, ready; the caller closes it. InputError where the two do not go together."""
     _check(config, execution)
     hardware = load_hardware(config.hardware, config.trust)
+    conditioning = Conditioning() if config.conditioning else Conditioning.off()
     if execution.audit:
-        limit, action = execution.audit_limit, execution.on_audit
-        return _with_executor(execution, partial(AuditedBackend, hardware, None, execution.audit, limit, action))
+        audited = partial(AuditedBackend, hardware, conditioning)
+        return _with_executor(execution, partial(audited, execution.audit, execution.audit_limit, execution.on_audit))
     build = partial(build_backend, config.backend, hardware, config.precision, config.products, config.max_array)
+    build = partial(build, conditioning=conditioning)
     return _with_executor(execution, build) if config.backend == "spice" else build()
 
 

@@ -93,6 +93,14 @@ class KFAC:
         """Every factor's solution of the last step, with its verdicts."""
         return self._inverses.solutions
 
+    def calls_in(self, steps: int) -> int:
+        """INV calls of so many steps. A gradient is solved for its outputs on A and its inputs on G; reading the
+        inverses of a refresh takes as many.
+        """
+        layers = [layer.layer for layer in self.layers]
+        calls = sum(one.weight.shape[0] + one.weight[0].numel() + (one.bias is not None) for one in layers)
+        return calls * (-(-steps // self.inv_update_steps) if self.apply == "explicit" else steps)
+
     @torch.no_grad()
     def step(self) -> None:
         """Replace the gradients of all covered layers by G^-1 gradient A^-1, clipped by kl_clip.

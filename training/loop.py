@@ -1,9 +1,10 @@
 """The training loop: one for every optimizer and backend."""
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,29 +16,22 @@ from cosim.audit import AuditedBackend, AuditError, AuditRecord
 from training.batches import accuracy, shuffled_batches
 from training.calls import INPUTS, CallStore, describe_engine
 from training.checkpoint import Checkpoints
-from training.config import Execution, RunConfig, differences
-from training.data import Dataset, load_dataset
+from training.config import RunConfig, differences
+from training.data import Dataset, hold_out, load_dataset
 from training.engine import innermost, open_engine
 from training.environment import environment, warn_of_another
+from training.execution import Execution
 from training.kfac import KFAC
 from training.models import build_model
-from training.optimizer import build_optimizer
+from training.optimizer import build_optimizer, set_learning_rate
+from training.progress import Progress
 from training.record import EpochMetrics, RunFolder
 from training.state_file import State
 from training.trajectory import Trajectory
 
 
-class Progress(Protocol):
-    """What the loop tells while it runs."""
-
-    def start(self, steps: int, calls: int) -> None:
-        """The steps and INV calls to come."""
-
-    def advance(self, calls: int) -> None:
-        """One step done, with so many INV calls."""
-
-    def epoch(self, metrics: EpochMetrics) -> None:
-        """An epoch done."""
+class DivergedError(InputError):
+    """The loss is no longer a finite number."""
 
 
 @dataclass
@@ -66,13 +60,14 @@ class Training:
         They are those after the last step that was completed. Raises InputError where the disk is full.
         """
         dataset = load_dataset(self.config.dataset, self.config.data_dir)
+        dataset = hold_out(dataset) if self.config.held_out else dataset
         with self._open_backend() as backend:
             self.backend = backend
             self.engine = describe_engine(backend) if backend else ""
             self.inputs = CallStore(self.folder.path / INPUTS, self.execution.inputs, engine=self.engine)
             self._begin(dataset)
             try:
-                while self.trajectory.epoch <= self.config.epochs:
+                while not self.is_complete:
                     self._train_epoch(dataset)
                     self._finish_epoch(dataset)
             except InputError:
@@ -84,6 +79,13 @@ class Training:
                 executor = getattr(innermost(backend), "executor", None) if backend else None
                 self.mended = dict(executor.counts) if executor else {}
             self._save()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all epochs are done, or the target is reached."""
+        target, last = self.config.target, self.metrics[-1] if self.metrics else None
+        reached = target is not None and last is not None and last.test_accuracy >= target
+        return reached or self.trajectory.epoch > self.config.epochs
 
     def summary(self) -> dict[str, object]:
         """What `--json` prints."""
@@ -121,14 +123,14 @@ class Training:
         self.started, self._ngspice_before = time.monotonic(), 0.0
         if self.folder.resume:
             self.checkpoints.newest(self._load)
-            self.was_complete = self.trajectory.epoch > self.config.epochs
+            self.was_complete = self.is_complete
         self._latest = self._written = self._state()
         if not self.folder.resume:
             self.folder.sync()
             self.checkpoints.write(0, self._latest)
-        batches = -(-len(dataset.train_labels) // self.config.batch_size)
-        left = self.config.epochs * batches - self.trajectory.steps
-        self.progress.start(left, _calls(kfac, left))
+        self.batches = -(-len(dataset.train_labels) // self.config.batch_size)
+        left = self.config.epochs * self.batches - self.trajectory.steps
+        self.progress.start(left, kfac.calls_in(left) if kfac else 0)
 
     def _build_kfac(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> KFAC | None:
         if self.backend is None:
@@ -152,7 +154,9 @@ class Training:
         for images, labels in shuffled_batches(dataset, self.config.batch_size, now.rewind_order(), now.batches):
             now.optimizer.zero_grad()
             loss = functional.cross_entropy(now.model(images), labels)
+            self._check_finite(float(loss.detach()))
             loss.backward()
+            set_learning_rate(now.optimizer, self.config, now.steps / self.batches)
             calls = self._precondition(now.kfac) if now.kfac else 0
             now.optimizer.step()
             now.finish_step(float(loss.detach()) * len(labels))
@@ -160,6 +164,13 @@ class Training:
             if self.execution.checkpoint_every and now.steps % self.execution.checkpoint_every == 0:
                 self._checkpoint()
             self.progress.advance(calls)
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"The loss is {loss} at step {self.trajectory.steps + 1}: the training diverged with lr = "
+                f"{self.config.lr:g}; take a smaller one."
+            )
 
     def _precondition(self, kfac: KFAC) -> int:
         """INV calls of the step; they are recorded also where one of them fails."""
@@ -192,7 +203,7 @@ class Training:
         self.folder.add_epoch(metrics)
         self.trajectory.finish_epoch()
         self._latest = self._state()
-        if not self.execution.checkpoint_every or self.trajectory.epoch > self.config.epochs:
+        if not self.execution.checkpoint_every or self.is_complete:
             self._checkpoint()
         self.progress.epoch(metrics)
 
@@ -241,12 +252,3 @@ class Training:
     def _save(self) -> None:
         self._checkpoint()
         self.folder.save_weights(self._latest["trajectory"]["model"])
-
-
-def _calls(kfac: KFAC | None, steps: int) -> int:
-    """INV calls of so many steps. A gradient is solved for its outputs on A and its inputs on G; reading the inverses
-    of a refresh takes as many.
-    """
-    layers = [layer.layer for layer in kfac.layers] if kfac else []
-    calls = sum(one.weight.shape[0] + one.weight[0].numel() + (one.bias is not None) for one in layers)
-    return calls * (-(-steps // kfac.inv_update_steps) if kfac and kfac.apply == "explicit" else steps)

@@ -8,7 +8,8 @@ from typing import Any
 
 from circuits import InputError
 from training.checkpoint import Checkpoints
-from training.config import Execution, RunConfig, differences
+from training.config import RunConfig, differences
+from training.execution import Execution
 from training.state_file import State
 
 

@@ -24,6 +24,13 @@ def train(
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 4,
     batch_size: Annotated[int, typer.Option(help="Images in a step.")] = 128,
     lr: Annotated[float | None, typer.Option(help="Learning rate; each optimizer has its default.")] = None,
+    schedule: Annotated[
+        str, typer.Option(help="How the learning rate falls: constant, linear or cosine.")
+    ] = "constant",
+    decay_epochs: Annotated[float | None, typer.Option(help="Epochs until it has fallen; all where not given.")] = None,
+    momentum: Annotated[float, typer.Option(help="Of sgd and kfac; beta 1 of adam.")] = 0.9,
+    beta2: Annotated[float, typer.Option(help="Of adam.")] = 0.999,
+    weight_decay: Annotated[float, typer.Option(help="Pull of the weights to 0.")] = 0.0,
     damping: Annotated[float, typer.Option(help="Tikhonov damping of K-FAC.")] = 0.03,
     kl_clip: Annotated[float, typer.Option(help="Bound on the squared size of a K-FAC step.")] = 0.001,
     seed: Annotated[int, typer.Option(help="Seed of the weights and the order of the images.")] = 0,
@@ -41,6 +48,13 @@ def train(
         str, typer.Option(help="solve: gradients go through the arrays; explicit: inverses are read.")
     ] = "solve",
     stale_ok: Annotated[bool, typer.Option("--stale-ok", help="Program in the background, one step behind.")] = False,
+    conditioning: Annotated[
+        bool, typer.Option("--conditioning/--no-conditioning", help="Condition matrices before they are programmed.")
+    ] = True,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Judge by a fifth of the training images, kept from training.")
+    ] = False,
+    target: Annotated[float | None, typer.Option(help="Test accuracy, 0 to 1, that ends the run.")] = None,
     executor: Annotated[str, typer.Option(help="Where SPICE jobs run: local or dask.")] = "local",
     dask_address: Annotated[str | None, typer.Option(help="The Dask scheduler, tcp://host:8786.")] = None,
     workers: Annotated[int | None, typer.Option(help="ngspice processes; one a core where not given.")] = None,
