@@ -21,7 +21,7 @@ from training.data import hold_out, load_dataset
 from training.models import build_model
 from training.optimizer import build_optimizer, set_learning_rate
 from training.study.measure import epochs_to_accuracy, epochs_to_loss, quartiles, saving
-from training.study.plan import METHODS, TASKS, configs
+from training.study.plan import METHODS, TASKS, configs, quick_methods
 from training.study.reproduce import Reproduction, write_results
 from training.study.result import Result
 from training.study.runs import Runs
@@ -213,6 +213,15 @@ def test_methods_differ_from_the_tuned_optimizer_in_what_they_say(tmp_path: Path
         if engine == "spice":
             twin = METHODS[name.replace("spice", "nodal") + (" explicit" if "hp" in name else "")]
             assert {**METHODS[name].fields, "backend": 0} == {**twin.fields, "backend": 0}
+
+
+def test_a_quick_reproduction_is_small() -> None:
+    for task in TASKS.values():
+        runs = [run for method in quick_methods(task) for run in configs(task, method, {"lr": 0.1}, True, None)]
+        assert max(run.epochs for run in runs) == 8
+        simulated = [run for run in runs if run.backend == "spice" and run.conditioning]
+        assert [run.epochs for run in simulated] == ([3] if task.name == "digits" else [])
+        assert {run.optimizer for run in runs} == {"sgd", "adam", "kfac"}
 
 
 def test_a_summary_by_hand(tmp_path: Path) -> None:

@@ -55,29 +55,36 @@ def tune(
 def reproduce(
     data_dir: DataDir = None,
     jobs: Jobs = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Two seeds and eight epochs, in minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two seeds and eight epochs, in minutes; digits only without --data-dir.")
+    ] = False,
     task: Annotated[list[str] | None, typer.Option(help="letters or digits; both where not given.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="A method by name; can be given several times.")] = None,
     tuned: Annotated[Path, typer.Option(help="What the search chose.")] = Path("results/tune/winners.json"),
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the tables.")] = Path("results/reproduce"),
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder of the tables. [default: results/reproduce, or results/quick]"),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Where runs are remembered.")] = Path("runs/reproduce"),
     progress: Shown = True,
 ) -> None:
     """Count the epochs that tuned K-FAC, SGD and Adam take; goes on where an earlier try stopped."""
     from cosim.library import need_ngspice
-    from training.study.plan import METHODS, TASKS, chosen
+    from training.study.plan import METHODS, TASKS, chosen, quick_methods
     from training.study.reproduce import Reproduction, write_results
     from training.study.runs import Runs
     from training.study.winners import Winners
 
     winners, kept = Winners.read(tuned), Runs(runs, _cores() if jobs is None else jobs)
-    methods = [one for one in chosen(method or [], METHODS, "method") if one.quick or method or not quick]
-    if any(one.fields.get("backend") == "spice" for one in methods):
+    out = out or Path("results/quick" if quick else "results/reproduce")
+    asked = chosen(method or [], METHODS, "method")
+    tasks = chosen(task or (["digits"] if quick and data_dir is None else []), TASKS, "task")
+    if any(one.fields.get("backend") == "spice" for one in asked):
         need_ngspice()
-    for one in chosen(task or [], TASKS, "task"):
-        asked = Reproduction(one, methods, winners, data_dir, quick)
+    for one in tasks:
+        methods = quick_methods(one) if quick and not method else asked
         with _bar(one.name, progress) as told:
-            results = asked.run(kept, told)
+            results = Reproduction(one, methods, winners, data_dir, quick).run(kept, told)
         made = _made(f"ohmvert reproduce --task={one.name}{' --quick' * quick}", one.dataset, data_dir)
         write_results(out / one.name, one, results, made)
         _print(f"{one.name}: epochs to a test accuracy of {one.accuracy:g}", _lines(out / one.name), f"tables in {out}")
