@@ -211,7 +211,7 @@ def test_methods_differ_from_the_tuned_optimizer_in_what_they_say(tmp_path: Path
     engines = {name: method.fields.get("backend") for name, method in METHODS.items()}
     for name, engine in engines.items():
         if engine == "spice":
-            twin = METHODS[name.replace("spice", "nodal") + (" explicit" if "hp" in name else "")]
+            twin = METHODS[name.replace("spice", "nodal")]
             assert {**METHODS[name].fields, "backend": 0} == {**twin.fields, "backend": 0}
 
 
