@@ -73,6 +73,12 @@ def test_a_saving_is_never_larger_than_it_was() -> None:
     assert lost.high == pytest.approx(0.5)
 
 
+def test_a_single_run_has_no_interval() -> None:
+    found = saving([4], [10, 11, 12], epochs=20)
+    assert found.value == pytest.approx(1 - 4 / 11)
+    assert np.isnan([found.low, found.high]).all()
+
+
 @pytest.mark.parametrize("optimizer", SPACES)
 def test_draws_stay_in_their_space_and_repeat(optimizer: str) -> None:
     drawn = [draw(optimizer, trial) for trial in range(50)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 
 import numpy as np
 from scipy import stats
@@ -63,9 +63,11 @@ def saving(ours: Sequence[float], theirs: Sequence[float], epochs: float, seed: 
 
     Runs of both are drawn anew, independently. A run of theirs that never reached the target counts as if it had at
     the end of its `epochs`, one of ours as never, so that the saving is never larger than it was; it is -inf where
-    our median is never reached.
+    our median is never reached. Of a single run nothing is known of the interval: nan.
     """
     samples = np.minimum(ours, NEVER), np.minimum(theirs, epochs)
+    if min(map(len, samples)) < 2:
+        return Saving(-_open(-float(_saved(*samples))), nan, nan)
     found = stats.bootstrap(
         samples,
         _saved,

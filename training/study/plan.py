@@ -91,9 +91,9 @@ METHODS = {
         _kfac("spice hp:1e-3 explicit", 3, backend="spice", precision="hp:1e-3", apply="explicit", **_RRAM40),
     )
 }
-"""By name. 'bare' is without conditioning. 'explicit' reads each inverse from its array once a refresh, column by column,
-and multiplies digitally until the next: a step on 28 x 28 images that sends every gradient through ngspice takes
-seconds, so that 'spice lp:3' has one seed. The nodal engine does the same on the same seeds beside it."""
+"""By name. 'bare' is without conditioning. 'explicit' reads each inverse from its array once a refresh, by columns, and
+multiplies digitally until the next: a step on 28 x 28 images that sends every gradient through ngspice takes seconds,
+so that 'spice lp:3' has one seed. The nodal engine does the same on the same seeds beside it."""
 
 QUICK_SEEDS = 2
 QUICK_EPOCHS = 8
