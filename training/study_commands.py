@@ -110,11 +110,12 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def _percent(saving: dict[str, Any] | None) -> str:
-    if saving is None or saving["accuracy"]["value"] is None:
+    if saving is None:
         return "-"
     value, low, high = (saving["accuracy"][name] for name in ("value", "low", "high"))
-    ends = [f"{end:.0%}" if end is not None else "-inf" for end in (low, high)]
-    return f"{value:.0%} ({ends[0]} to {ends[1]})"
+    if value is None or high is None:
+        return "never reached" if value is None else f"{value:.0%}"
+    return f"{value:.0%} ({'-inf' if low is None else format(low, '.0%')} to {high:.0%})"
 
 
 def _range(values: dict[str, float | None], low: str, middle: str, high: str) -> str:
