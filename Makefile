@@ -15,7 +15,7 @@ kept := tune reproduce cost REPORT.md
 sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
 
 .PHONY: help setup train check test sweeps effects stability compare witness lines precision bench cost cost-gpu \
-        tune reproduce soak chaos cluster-demo golden wheel doctor clean
+        tune reproduce report soak chaos cluster-demo golden wheel doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ tune: .venv/.ready ## Search the hyperparameters of SGD, Adam and K-FAC with the
 
 reproduce: .venv/.ready ## Count the epochs that each takes; goes on where it stopped; ARGS=--quick for minutes
 	$(call study,reproduce)
+
+report: .venv/.ready ## Write results/REPORT.md, results/report.html and the README's table from what was measured
+	.venv/bin/ohmvert report --readme README.md $(ARGS)
 
 soak: .venv/.ready ## Run 5,000 INV calls in one pool; fails unless the workers' memory stays flat
 	.venv/bin/ohmvert soak $(ARGS)

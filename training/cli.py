@@ -18,6 +18,7 @@ from training.cost_command import cost
 from training.precision import precision
 from training.proofs import lines, witness
 from training.replay import replay
+from training.report_command import report
 from training.study_commands import reproduce, tune
 from training.tables import compare, effects, stability
 from training.train_command import train
@@ -48,6 +49,7 @@ for table in (
     cost,
     tune,
     reproduce,
+    report,
 ):
     app.command()(table)
 

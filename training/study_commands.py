@@ -85,7 +85,8 @@ def reproduce(
         methods = quick_methods(one) if quick and not method else asked
         with _bar(one.name, progress) as told:
             results = Reproduction(one, methods, winners, data_dir, quick).run(kept, told)
-        made = _made(f"ohmvert reproduce --task={one.name}{' --quick' * quick}", one.dataset, data_dir)
+        named = "".join(f" --method='{name}'" for name in method or [])
+        made = _made(f"ohmvert reproduce --task={one.name}{' --quick' * quick}{named}", one.dataset, data_dir)
         write_results(out / one.name, one, results, made)
         _print(f"{one.name}: epochs to a test accuracy of {one.accuracy:g}", _lines(out / one.name), f"tables in {out}")
 
