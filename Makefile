@@ -51,9 +51,9 @@ test: check ## Check, then run the tests; PYTEST_ARGS=... and NGSPICE=required|a
 
 sweeps: $(sweeps:circuits/sweeps/%.toml=results/%.csv) ## Run the sweeps whose description or source changed
 
+# A run that is stopped goes on where it was. The table is this file's own: one of its older description is replaced.
 results/%.csv: circuits/sweeps/%.toml $(sources) | .venv/.ready
-	@mkdir -p $(@D)
-	.venv/bin/ohmvert sweep $< -o $@
+	.venv/bin/ohmvert sweep $< -o $@ --parquet --overwrite
 
 # FACTORS=file.npz names the factors, without it a small training run makes them; ARGS=... goes to the command.
 table = .venv/bin/ohmvert $(1) $(if $(FACTORS),--factors $(FACTORS)) -o results/$(1).csv $(ARGS)
@@ -130,5 +130,5 @@ doctor: .venv/.ready ## Say what was found on this machine and what is missing
 
 clean: ## Remove results that are not committed, wheels and caches; .venv and runs stay
 	[ ! -d results ] || find results -mindepth 1 -maxdepth 1 $(kept:%=! -name %) -exec rm -rf {} +
-	rm -rf dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find circuits cosim netlist_templates training tests -name __pycache__ -prune -exec rm -rf {} +

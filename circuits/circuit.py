@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from circuits.contract import check_ports
 from circuits.drawing import DrawnArray
 from circuits.hardware import Hardware
 from circuits.mapping import Conductances
@@ -20,17 +21,25 @@ class Circuit(ABC):
 
     _driver: ClassVar[str]
     """Node name of what drives the columns of the positive array."""
+    _template: ClassVar[str]
+    """Name of the template of the whole circuit."""
 
     def netlist(self) -> Netlist:
         """The circuit as text."""
-        return self._draw(self.hardware, self._arrays)
+        return self._checked(self._draw(self.hardware, self._arrays))
 
     def linear_netlist(self) -> Netlist:
         """The same circuit with linear cells and op-amps: what the nodal engine reads."""
         linear = self.hardware.linear()
         # Reducing the lines of a large array costs far more than writing it down.
         same = linear.cell == self.hardware.cell
-        return self._draw(linear, self._arrays if same else self._drawn(linear))
+        return self._checked(self._draw(linear, self._arrays if same else self._drawn(linear)))
+
+    def _checked(self, netlist: Netlist) -> Netlist:
+        """The netlist, if templates of the user have left its ports in place."""
+        if netlist.templates.texts:
+            check_ports(netlist, self._template, netlist.templates)
+        return netlist
 
     @abstractmethod
     def _draw(self, hardware: Hardware, arrays: list[DrawnArray]) -> Netlist:
@@ -42,7 +51,7 @@ class Circuit(ABC):
 
     def _drawn(self, hardware: Hardware) -> list[DrawnArray]:
         ends = ("ref", self._driver) if hardware.signed == "compensation" else ("row", "inv")
-        part, wires, positive = hardware.cell, hardware.wires, self.conductances.positive
+        part, wires, positive = hardware.cell, hardware.drawn_wires, self.conductances.positive
         return [
             DrawnArray.of("p", "positive", ("row", self._driver), positive, part, wires),
             DrawnArray.of("n", "negative", ends, self.conductances.negative, part, wires),

@@ -1,11 +1,12 @@
 """The hardware of one analog inverse: its parts together, and the named presets."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from circuits.errors import InputError, check_choice, check_range, check_whole
 from circuits.parts import Converters, OpAmp, RramCell, Wires
 from circuits.programming import Programming
+from circuits.templates import SHIPPED, Templates
 
 SIGNED = ("inverters", "compensation")
 
@@ -47,6 +48,21 @@ class Hardware:
         return replace(self, opamp=self.opamp.linear(), cell=self.cell.linear())
 
     @property
+    def templates(self) -> Templates:
+        """What its circuits are drawn by."""
+        return SHIPPED
+
+    @property
+    def drawn_wires(self) -> Wires:
+        """The lines as they are drawn: by themselves, not reduced to ports, where a template decides what is there."""
+        return self.wires
+
+    def redrawn(self, templates: Templates) -> "RedrawnHardware":
+        """The same hardware, its circuits drawn by these templates."""
+        values = {one.name: getattr(self, one.name) for one in fields(Hardware)}
+        return RedrawnHardware(**values, drawing=templates)
+
+    @property
     def trusted(self) -> bool:
         """Whether a model file of this hardware may run programs in ngspice."""
         return any(model is not None and model.trust for model in (self.opamp.model, self.cell.model))
@@ -79,6 +95,39 @@ class Hardware:
         if name not in PRESETS:
             raise InputError(f"Unknown hardware preset {name!r}: the known ones are {', '.join(PRESETS)}.")
         return cls(**PRESETS[name])
+
+
+@dataclass(frozen=True)
+class RedrawnHardware(Hardware):
+    """Hardware whose circuits some templates of the user draw.
+
+    A type of its own: without templates, what describes a run, and what is looked up by that, stays as it is.
+    """
+
+    drawing: Templates = SHIPPED
+    """The templates [file] that take the place of shipped ones."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.wires.reduce == "always" and self._draws_cells:
+            raise InputError(
+                "Wires.reduce = 'always' leaves no cell and no line to draw: use 'auto' or 'never' with templates of "
+                "your own for them."
+            )
+
+    @property
+    def _draws_cells(self) -> bool:
+        return any(name in self.drawing.replaced for name in ("cell.cir.j2", "wires.cir.j2"))
+
+    @property
+    def drawn_wires(self) -> Wires:
+        """The lines as they are drawn."""
+        return replace(self.wires, reduce="never") if self._draws_cells else self.wires
+
+    @property
+    def templates(self) -> Templates:
+        """What its circuits are drawn by."""
+        return self.drawing
 
 
 # Nature Electronics 2025 (10.1038/s41928-025-01477-0): 8 levels over 0.5 to 35 uS, 1.73 ohm a segment, 4-bit

@@ -6,6 +6,7 @@ from typing import Any
 
 from circuits.errors import InputError
 from circuits.hardware import Hardware
+from circuits.templates import Templates
 from circuits.toml_file import check_names, read_toml
 from circuits.vendor import Model
 
@@ -14,7 +15,8 @@ def load_hardware(name: str, trust: bool = False) -> Hardware:
     """The preset of this name, or the hardware that a .toml file describes.
 
     The file has `preset` (default "default"), fields of `Hardware`, and a table for each part with the part's
-    fields; `[opamp.model]` and `[cell.model]` name a model file, its path counted from the file's folder. Raises
+    fields; `[opamp.model]` and `[cell.model]` name a model file, `templates` a folder of templates that take the place
+    of shipped ones, paths counted from the file's folder. Raises
     InputError for an unknown preset, file or field, and for values out of range. `trust` lets model files through
     that ngspice would run as programs.
     """
@@ -23,11 +25,12 @@ def load_hardware(name: str, trust: bool = False) -> Hardware:
     path = Path(name)
     table = read_toml(path)
     hardware = Hardware.preset(table.pop("preset", "default"))
+    folder = table.pop("templates", None)
     for key, value in table.items():
         check_names(f"{path}", [key], (f.name for f in fields(hardware)))
         part = _change(f"{path} [{key}]", getattr(hardware, key), value, path.parent, trust)
         hardware = replace(hardware, **{key: part})
-    return hardware
+    return hardware if folder is None else hardware.redrawn(Templates.read(path.parent / str(folder)))
 
 
 def _change(where: str, part: Any, values: Any, folder: Path, trust: bool) -> Any:

@@ -21,12 +21,14 @@ class InverseCircuit(Circuit):
     """
 
     _driver: ClassVar[str] = "out"
+    _template: ClassVar[str] = "inverse.cir.j2"
 
     def _draw(self, hardware: Hardware, arrays: list[DrawnArray]) -> Netlist:
         n, g_in = len(self.conductances.positive), self.conductances.g_in
         wires = hardware.wires
         text = render(
-            "inverse.cir.j2",
+            self._template,
+            hardware.templates,
             n=n,
             unit=self.conductances.unit,
             g_in=g_in,
@@ -41,7 +43,7 @@ class InverseCircuit(Circuit):
             **op_amp_variables(hardware.opamp, n, hardware.seed),
         )
         names = range(1, n + 1)
-        return Netlist(text, tuple(f"in{i}" for i in names), tuple(f"out{i}" for i in names))
+        return Netlist(text, tuple(f"in{i}" for i in names), tuple(f"out{i}" for i in names), hardware.templates)
 
 
 def op_amp_variables(opamp: OpAmp, n: int, seed: int) -> dict[str, object]:

@@ -32,13 +32,15 @@ class MultiplyCircuit(Circuit):
     """[S] feedback conductance of every row; None takes `feedback_conductance` of these conductances."""
 
     _driver: ClassVar[str] = "in"
+    _template: ClassVar[str] = "multiply.cir.j2"
 
     def _draw(self, hardware: Hardware, arrays: list[DrawnArray]) -> Netlist:
         n_rows, n_columns = self.conductances.positive.shape
         g_feedback = self.g_feedback or feedback_conductance(self.conductances)
         wires = hardware.wires
         text = render(
-            "multiply.cir.j2",
+            self._template,
+            hardware.templates,
             n_rows=n_rows,
             n_columns=n_columns,
             unit=self.conductances.unit,
@@ -54,7 +56,7 @@ class MultiplyCircuit(Circuit):
             **op_amp_variables(hardware.opamp, max(n_rows, n_columns), hardware.seed),
         )
         inputs, outputs = range(1, n_columns + 1), range(1, n_rows + 1)
-        return Netlist(text, tuple(f"in{j}" for j in inputs), tuple(f"out{i}" for i in outputs))
+        return Netlist(text, tuple(f"in{j}" for j in inputs), tuple(f"out{i}" for i in outputs), hardware.templates)
 
 
 def feedback_conductance(conductances: Conductances) -> float:

@@ -1,6 +1,7 @@
 """From waveforms to settled volts, or to the reason why there are none."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,18 @@ class Waveforms:
     """(points,) [s]"""
     volts: Array
     """(outputs, points) [V]"""
+
+    def to_pandas(self, names: tuple[str, ...] | None = None) -> Any:
+        """A DataFrame with a column of volts for each node (outputs,), out1 .. if None; see cosim/waveform_files.py."""
+        from cosim.waveform_files import to_pandas
+
+        return to_pandas(self, names)
+
+    def to_xarray(self, names: tuple[str, ...] | None = None) -> Any:
+        """A DataArray with the dimensions node and time; see cosim/waveform_files.py."""
+        from cosim.waveform_files import to_xarray
+
+        return to_xarray(self, names)
 
 
 @dataclass(frozen=True)

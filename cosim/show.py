@@ -1,14 +1,30 @@
-"""A matrix inverse as a netlist that a person reads and plain `ngspice -b` runs."""
+"""A circuit as a person wants it: netlist, JSON or picture, and its waveforms in a file."""
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from circuits import Conditioning, InputError
+from circuits import Hardware, InputError
+from circuits.errors import check_choice
 from circuits.hardware_file import load_hardware
-from cosim.analog import AnalogArray
-from cosim.check import check_matrix, check_rhs
+from circuits.templates import Templates
+from cosim.inspection import Inspection
+from cosim.inspector import inspect_inverse
 from cosim.solution import Array
+from cosim.svg_array import draw_array
+from cosim.waveform_files import write_waveforms
+
+Cell = tuple[int, int] | None
+
+FORMATS: dict[str, Callable[[Inspection, Cell], str]] = {
+    "cir": lambda inspection, cell: netlist_text(inspection),
+    "svg": draw_array,
+    "json": lambda inspection, cell: json.dumps(inspection.as_json(), allow_nan=False, indent=1) + "\n",
+}
+"""How an inspection becomes text; `cell` is the one to annotate, where something is."""
 
 
 def load_array(path: Path) -> Array:
@@ -24,61 +40,46 @@ def load_array(path: Path) -> Array:
     return loaded
 
 
+def load_shown_hardware(name: str, templates: Path | None, reduce: str | None, trust: bool) -> Hardware:
+    """Hardware by name, its wires drawn segment by segment ('never'), reduced ('always') or as it says (None).
+
+    `templates` is a folder of templates that take the place of shipped ones.
+    """
+    hardware = load_hardware(name, trust)
+    if reduce is not None:
+        hardware = replace(hardware, wires=replace(hardware.wires, reduce=reduce))
+    return hardware if templates is None else hardware.redrawn(Templates.read(templates))
+
+
+def show(inspection: Inspection, form: str, cell: Cell = None) -> str:
+    """Text of a format in FORMATS; InputError for another."""
+    check_choice("format", form, tuple(FORMATS))
+    return FORMATS[form](inspection, cell)
+
+
+def netlist_text(inspection: Inspection) -> str:
+    """The netlist; InputError where the circuit is unstable, since its transient says nothing."""
+    if not inspection.stable:
+        raise InputError(
+            "The circuit of this matrix is unstable: it needs eigenvalues with positive real parts; add damping. "
+            "--format=svg and --format=json show it nevertheless."
+        )
+    return inspection.netlist.text
+
+
+def save_waveforms(inspection: Inspection, path: Path) -> None:
+    """Write the outputs' waveforms as .raw or .csv; InputError, with the simulator's words, where there are none."""
+    waveforms = inspection.traces.waveforms
+    if not len(waveforms.times):
+        raise InputError(f"There are no waveforms to write: {inspection.traces.message}")
+    write_waveforms(path, waveforms, inspection.netlist.outputs, f"ohmvert {inspection.subject.title}")
+
+
 def show_inverse(matrix: Array, rhs: Array | None, hardware_name: str = "default", trust: bool = False) -> str:
     """Complete netlist of the inverse of a matrix, driven by the right-hand sides (the first unit vector if None).
 
     Its header says what it is and what to expect, its .meas lines read every output at the end of every
-    right-hand side.
+    right-hand side, and when it had settled.
     """
-    matrix = check_matrix(matrix)
-    columns = check_rhs(np.eye(len(matrix))[0] if rhs is None else rhs, len(matrix))
     hardware = load_hardware(hardware_name, trust)
-    array = AnalogArray.program(matrix, hardware, Conditioning())
-    if not array.reading.stable:
-        raise InputError(
-            "The circuit of this matrix is unstable: it needs eigenvalues with positive real parts; add damping."
-        )
-    scale = array.input_scale(columns)
-    stimulus = array.stimulus(array.inputs(columns, scale, call=0))
-    expected = np.linalg.solve(matrix, columns).astype(np.float64)
-    header = _header(array, scale, hardware_name, columns, expected)
-    return array.netlist.deck(stimulus, header, _measures(array, stimulus.ends))
-
-
-def _header(array: AnalogArray, scale: Array, hardware_name: str, rhs: Array, expected: Array) -> str:
-    n, k = rhs.shape
-    conductances, conditioned = array.conductances, array.conditioned
-    # What the programmed matrix gives with ideal parts: v = - (S per unit)^-1 g_in A_c^-1 (inputs)
-    inputs = conditioned.enter(rhs) * scale
-    volts = -np.linalg.solve(conditioned.matrix, inputs) * conductances.g_in / conductances.unit
-    lines = [
-        f"solves A x = b for {k} right-hand side{'s'[: k != 1]}, A is {n} x {n}; hardware {hardware_name}",
-        "run it:   ngspice -b FILE",
-        f"parts:    {array.hardware.cell}",
-        f"          {array.hardware.opamp}",
-        f"          {array.hardware.wires}",
-        f"          {array.hardware.programming}",
-        "mapping:  it solves A_c = D (A - deflated) D + delta I, D_i = 1/sqrt(diagonal) or 1, delta as Rshift;",
-        f"          {conditioned.directions.shape[1]} eigenvector(s) V deflated and solved digitally, inputs carry",
-        "          D (b - V V' b) * scale",
-        f"          conductance for 1: {conductances.unit:.6g} S; input conductance: {conductances.g_in:.6g} S",
-        "decode:   y = - v(out) * (S per unit / input S) / scale, x = (I - V V') D y + V (V' b) / eigenvalues",
-        f"settles:  {array.settling_time(1e-3):.4g} s to 1e-3 expected, from the slowest mode",
-    ]
-    for j in range(k):
-        lines.append(f"right-hand side {j + 1}, read at {array.period * (j + 1):.6g} s, scale {scale[j]:.6g} V:")
-        lines += [
-            f"  b_{i + 1} = {rhs[i, j]:.6g}, expect x_{i + 1} = {expected[i, j]:.6g}, "
-            f"v(out{i + 1}) = {volts[i, j]:.6g} V for ideal parts"
-            for i in range(n)
-        ]
-    return "\n".join(lines)
-
-
-def _measures(array: AnalogArray, ends: Array) -> str:
-    lines = [
-        f".meas tran rhs{j + 1}_{node} find v({node}) at={end:.12g}"
-        for j, end in enumerate(ends * (1 - 1e-6))
-        for node in array.netlist.outputs
-    ]
-    return "\n".join(lines) + "\n"
+    return netlist_text(inspect_inverse(matrix, rhs, hardware, hardware_name=hardware_name, trust=trust))

@@ -1,57 +1,84 @@
-"""A sweep file becomes a CSV file and a plot; a half-written file never takes the place of a whole one."""
+"""A sweep file becomes a table and a plot; a run that was stopped goes on where it was."""
 
-import math
-from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cosim.executor import Executor
+from cosim.executors import open_executor
+from cosim.pool import SpicePool
 from cosim.sweep import Sweep
-from cosim.table_files import Rows, check_out, write_table
+from cosim.sweep_files import check_files, metadata_of, versions, write_files
+from cosim.sweep_part import Part
+from cosim.sweep_rows import Row, check_count, run_rows
 
 
-def run_sweep_file(file: Path, out: Path, progress: bool = True) -> None:
-    """Run a sweep into `out` (.csv) and the plot beside it (.png)."""
-    check_out(out)
-    sweep = Sweep.read(file)
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not progress) as bars:
-        bar = bars.add_task(file.stem, total=len(sweep.points()))
-        rows = sweep.run(lambda count: bars.advance(bar, count))
-    write_table(rows, out, lambda found: draw(sweep, found))
-    console.print(f"{len(rows)} rows in {out}, plot in {out.with_suffix('.png')}", soft_wrap=True)
+@dataclass(frozen=True)
+class SweepRun:
+    """How a sweep is run, which changes nothing in its rows but `wall_s`."""
+
+    parquet: bool = False
+    """Whether a Parquet file goes beside the CSV."""
+    overwrite: bool = False
+    """Whether the rows of another sweep may be replaced."""
+    yes: bool = False
+    """Whether more than LIMIT points are run."""
+    workers: int | None = None
+    """Processes on this machine, one a core where None [-]."""
+    timeout: float = 600.0
+    """[s] that one point may take."""
+    executor: str = "local"
+    """local or dask."""
+    dask_address: str | None = None
+    """The Dask scheduler, such as tcp://host:8786."""
+    progress: bool = True
+    """Whether a bar is shown."""
 
 
-def draw(sweep: Sweep, rows: Rows) -> Figure:
-    """A panel for each column of the plot, logarithmic axes, a line for each series; failed rows are left out."""
-    figure = Figure(figsize=(5.5 * len(sweep.plot.y), 4), layout="constrained")
-    panels = figure.subplots(1, len(sweep.plot.y), squeeze=False)[0]
-    for panel, column in zip(panels, sweep.plot.y, strict=True):
-        for name, points in _series(sweep, rows, column).items():
-            (line,) = panel.plot(*zip(*_medians(points), strict=True), label=name)
-            panel.plot(*zip(*points, strict=True), ".", color=line.get_color(), alpha=0.5)
-        panel.set(xlabel=sweep.plot.x, ylabel=column, xscale="log", yscale="log")
-        panel.grid(True, which="both", alpha=0.2)
-        if sweep.plot.series:
-            panel.legend()
-    figure.suptitle(sweep.title)
-    return figure
+def run_sweep_file(file: Path, out: Path, run: SweepRun | None = None) -> None:
+    """Run a sweep into `out` (.csv or .parquet), the plot (.png) and the metadata (.meta.json) beside it.
+
+    InputError for a file, an output or options that cannot be used, before anything is run.
+    """
+    run = run or SweepRun()
+    sweep, console = Sweep.read(file), Console(stderr=True)
+    check_files(out, sweep, run.parquet, run.overwrite)
+    part = Part.of(out)
+    with _executor(sweep, run) as executor:
+        if not run.yes:
+            check_count(sweep, executor)
+        found = versions(executor, _needs_ngspice(sweep))
+        try:
+            rows = _run(
+                sweep, executor, part, repr(sorted(found.items())), file.stem, console if run.progress else None
+            )
+        except KeyboardInterrupt:
+            console.print(f"Stopped: {part.path} keeps the rows so far, and the same command goes on.", soft_wrap=True)
+            raise
+    metadata = metadata_of(sweep, f"ohmvert sweep {file} -o {out}{' --parquet' if run.parquet else ''}", found)
+    write_files(rows, out, sweep, metadata, run.parquet)
+    part.remove()
+    bad = sum(row["status"] != "SETTLED" for row in rows)
+    words = f"{len(rows)} rows in {out}, {bad} of them did not settle, plot in {out.with_suffix('.png')}"
+    console.print(words, soft_wrap=True, highlight=False)
 
 
-def _series(sweep: Sweep, rows: Rows, column: str) -> dict[str, list[tuple[float, float]]]:
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for row in rows:
-        if math.isfinite(row[column]):
-            name = f"{sweep.plot.series} = {row[sweep.plot.series]:g}" if sweep.plot.series else sweep.title
-            found[name].append((row[sweep.plot.x], row[column]))
-    return found
+def _run(sweep: Sweep, executor: Executor, part: Part, stamp: str, name: str, console: Console | None) -> list[Row]:
+    if console is None:
+        return run_rows(sweep, executor, part, stamp)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task(name, total=sweep.count)
+        return run_rows(sweep, executor, part, stamp, lambda done: bars.update(bar, completed=done))
 
 
-def _medians(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The median of the values at each x, in rising order of x."""
-    values = defaultdict(list)
-    for x, y in points:
-        values[x].append(y)
-    return [(x, sorted(ys)[len(ys) // 2]) for x, ys in sorted(values.items())]
+def _needs_ngspice(sweep: Sweep) -> bool:
+    return "spice" in sweep.axes["backend"]
+
+
+def _executor(sweep: Sweep, run: SweepRun) -> Executor:
+    if run.executor == "local" and run.dask_address is None and not _needs_ngspice(sweep):
+        return SpicePool(run.workers, run.timeout)  # the same processes, without a look for ngspice
+    return open_executor(run.executor, run.workers, run.timeout, run.dask_address)

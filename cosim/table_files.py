@@ -25,21 +25,37 @@ def check_out(out: Path) -> None:
 def write_table(rows: Rows, out: Path, draw: Callable[[Rows], Figure]) -> None:
     """Write `out` (.csv) and the plot beside it (.png); InputError where they cannot be written."""
     check_out(out)
-    part, picture = out.with_suffix(".csv.part"), out.with_suffix(".png.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", newline="") as stream:
+
+    def write_rows(path: Path) -> None:
+        with path.open("w", newline="") as stream:
             writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        draw(rows).savefig(picture, format="png", dpi=120)
-        os.replace(picture, out.with_suffix(".png"))
-        os.replace(part, out)
+
+    def write_plot(path: Path) -> None:
+        draw(rows).savefig(path, format="png", dpi=120)
+
+    replace_files({out.with_suffix(".png"): write_plot, out: write_rows})
+
+
+def replace_files(writers: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Write every file beside its place, then put all of them there, the last one last; InputError where one fails.
+
+    Each writer gets the path to write to.
+    """
+    parts = {path: path.with_name(path.name + ".part") for path in writers}
+    last = list(writers)[-1]
+    try:
+        last.parent.mkdir(parents=True, exist_ok=True)
+        for path, write in writers.items():
+            write(parts[path])
+        for path, part in parts.items():
+            os.replace(part, path)
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}.") from None
+        raise InputError(f"{last} cannot be written: {error.strerror}.") from None
     finally:
-        part.unlink(missing_ok=True)
-        picture.unlink(missing_ok=True)
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def draw_effects(rows: Rows) -> Figure:

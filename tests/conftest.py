@@ -1,6 +1,7 @@
 """Options, markers and fixtures for every test file."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,11 @@ def find_simulators() -> dict[str, str | None]:
     }
 
 
+def find_browser() -> str | None:
+    """The chromium that serves the tests marked `browser`, None without it or without playwright to drive it."""
+    return shutil.which("chromium") if find_spec("playwright") else None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--ngspice",
@@ -29,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="tests that need a simulator: fail without it, skip without it, or skip always (default: auto)",
     )
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew, compare nothing")
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden, docs/images anew; compare nothing")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,6 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.get_closest_marker(marker) and (off or found is None):
                 reason = "--ngspice=off" if off else f"{marker}: not found on this machine"
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("browser") and find_browser() is None:
+            item.add_marker(pytest.mark.skip(reason="browser: no chromium, or no playwright, on this machine"))
 
 
 @pytest.fixture(scope="session")

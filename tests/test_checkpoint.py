@@ -25,8 +25,8 @@ from training.chaos import differing
 from training.checkpoint import Checkpoints
 from training.cli import run as run_command
 from training.config import RunConfig
-from training.execution import Execution
 from training.data import Dataset, load_dataset
+from training.execution import Execution
 from training.loop import Training
 from training.record import EpochMetrics, RunFolder
 from training.state_file import read_state, write_state

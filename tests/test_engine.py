@@ -11,8 +11,8 @@ from circuits.matrices import spd
 from cosim.blocks import BlockBackend
 from cosim.refine import RefinedBackend
 from training.config import RunConfig
-from training.execution import Execution
 from training.engine import build_backend, innermost, open_engine
+from training.execution import Execution
 from training.kfac import KFAC
 from training.models import FlatCNN
 

@@ -14,7 +14,7 @@ import pytest
 import typer
 from cases import Array, random_spd
 
-from circuits import Converters, Hardware, InputError, OpAmp, Programming
+from circuits import Conditioning, Converters, Hardware, InputError, OpAmp, Programming
 from cosim import Backend, Programmed, Solution, Status, open_backend
 from training import replay as command
 from training.calls import CallStore, describe_engine
@@ -55,6 +55,22 @@ def train(store: CallStore, backend: Backend, first: int = 1, programmed: dict[s
             solved.append(Solved(*key.split("/"), one, calls, rhs, solution))
         store.add(step, solved)
     return programmed
+
+
+def test_a_run_without_conditioning_is_replayed_without(tmp_path: Path) -> None:
+    hardware = Hardware(cell=replace(Hardware().cell, levels=64))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    described = {"backend": "nodal", "parts": asdict(hardware), "conditioning": False}
+    (folder / "config.json").write_text(json.dumps(described))
+    with open_backend("nodal", hardware=hardware, conditioning=Conditioning.off()) as backend:
+        train(CallStore(folder / "inputs"), backend)
+    call = CallStore(folder / "inputs").find(2, "conv.1", "A")
+    config = command.read_config(folder)
+    again, _ = command.solve_again(call, hardware, "nodal", config)
+    assert np.array_equal(again.value, call.value)
+    other, _ = command.solve_again(call, hardware, "nodal", {**config, "conditioning": True})
+    assert np.abs(other.value - call.value).max() > 1e-3
 
 
 def right_hand_sides(step: int, n: int) -> Array:

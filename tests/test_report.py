@@ -331,7 +331,7 @@ def test_ngspice_and_the_nodal_engine_are_compared_seed_by_seed(report: list[Sec
     assert row["seed 100"] == "+0.25 (5.25, 5.00)"
     assert [row[f"seed {seed}"].split()[0] for seed in (101, 102)] == ["+0.50", "+1.00"]
     assert ("spice hp:1e-3 explicit", "nodal hp:1e-3 explicit") in pairs()
-    assert ("spice lp:4", "nodal lp:4") in pairs()
+    assert ("spice lp:4 explicit", "nodal lp:4 explicit") in pairs()
 
 
 def test_what_failed_is_named_with_its_reason(report: list[Section]) -> None:

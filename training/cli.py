@@ -2,8 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -19,7 +18,9 @@ from training.precision import precision
 from training.proofs import lines, witness
 from training.replay import replay
 from training.report_command import report
+from training.show_command import show
 from training.study_commands import reproduce, tune
+from training.sweep_command import sweep
 from training.tables import compare, effects, stability
 from training.train_command import train
 
@@ -50,33 +51,10 @@ for table in (
     tune,
     reproduce,
     report,
+    show,
+    sweep,
 ):
     app.command()(table)
-
-
-@app.command()
-def show(
-    matrix: Annotated[Path, typer.Option(help="The matrix, an .npy file of shape (n, n).")],
-    rhs: Annotated[Path | None, typer.Option(help="Right-hand sides, an .npy file of (n,) or (n, k).")] = None,
-    hardware: Annotated[str, typer.Option(help="The circuits: a preset, or a .toml file.")] = "default",
-    trust: Annotated[bool, typer.Option("--trust", help="Let model files run programs in ngspice.")] = False,
-) -> None:
-    """Print the netlist of a matrix inverse; it runs as it is in plain `ngspice -b`."""
-    from cosim.show import load_array, show_inverse
-
-    print(show_inverse(load_array(matrix), None if rhs is None else load_array(rhs), hardware, trust), end="")
-
-
-@app.command()
-def sweep(
-    file: Annotated[Path, typer.Argument(help="The sweep's description, a .toml file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The table to write, .csv; a plot goes beside it.")],
-    progress: Annotated[bool, typer.Option("--progress/--no-progress", help="Progress bar.")] = True,
-) -> None:
-    """Run a circuit sweep into a CSV file and a plot."""
-    from cosim.sweep_command import run_sweep_file
-
-    run_sweep_file(file, out, progress)
 
 
 @app.command()

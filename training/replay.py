@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits import Conditioning, Hardware, InputError, Model
+from circuits.templates import Templates
 from cosim import Solution, Status
 from cosim.analog import AnalogArray
 from cosim.block_diagonal import BlockDiagonalBackend
@@ -20,6 +21,8 @@ from training.engine import build_backend
 
 OTHER_ENGINE = 1e-6
 """Relative difference that another version of ngspice may make."""
+DRAWING = "drawing"
+"""Where a run's config has the templates that it was drawn by, if they are not those that ship."""
 _FIELDS = ("precision", "products", "max_array")
 """What a run's config says of its backend beside its name and hardware."""
 OTHER_BACKEND = 1e-3
@@ -47,7 +50,7 @@ def replay(
     if deck:
         if config["precision"] or config["block_size"] or config["max_array"]:
             raise InputError(f"{run} solves with many circuits a call: --deck writes the netlist of a single one.")
-        write_deck(deck, call, hardware, f"{run}, step {step}", columns)
+        write_deck(deck, call, hardware, f"{run}, step {step}", columns, _conditioning(config))
         return
     name = backend or config["backend"]
     solution, engine = solve_again(call, hardware, name, config)
@@ -63,6 +66,7 @@ def read_config(run: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text())
         kept = {name: config.get(name) for name in (*_FIELDS, "block_size")}
+        kept["conditioning"] = bool(config.get("conditioning", True))
         return {"backend": str(config["backend"]), "parts": dict(config["parts"]), **kept}
     except OSError as error:
         raise InputError(f"{run} is no run folder: {path} cannot be read ({error.strerror}).") from None
@@ -76,12 +80,18 @@ def build_hardware(parts: dict[str, Any], trust: bool = False) -> Hardware:
     InputError for parts that this version does not have. `trust` is the caller's word, never the run's.
     """
     default = Hardware()
+    plain = {name: values for name, values in parts.items() if name != DRAWING}
     try:
-        return Hardware(**{name: _part(getattr(default, name), values, trust) for name, values in parts.items()})
+        hardware = Hardware(**{name: _part(getattr(default, name), values, trust) for name, values in plain.items()})
+        return hardware.redrawn(Templates(**parts[DRAWING])) if parts.get(DRAWING) else hardware
     except (AttributeError, TypeError) as error:
         raise InputError(
             f"The run's hardware is not one of this version ({error}): replay it with the run's."
         ) from None
+
+
+def _conditioning(config: Mapping[str, Any]) -> Conditioning:
+    return Conditioning() if config.get("conditioning", True) else Conditioning.off()
 
 
 def _part(default: Any, values: Any, trust: bool) -> Any:
@@ -102,6 +112,7 @@ def solve_again(
     """
     given = {field: value for field in _FIELDS if (value := (config or {}).get(field)) is not None}
     options: dict[str, Any] = {"workers": 1} if name == "spice" else {}
+    options["conditioning"] = _conditioning(config or {})
     opened = build_backend(name, hardware, **given, **options)
     blocks = (config or {}).get("block_size")
     with opened if blocks is None else BlockDiagonalBackend(opened, blocks) as backend:
@@ -121,16 +132,24 @@ def compare(call: StoredCall, solution: Solution) -> Array:
     return np.asarray(apart)
 
 
-def write_deck(path: Path, call: StoredCall, hardware: Hardware, origin: str, columns: list[int]) -> None:
+def write_deck(
+    path: Path,
+    call: StoredCall,
+    hardware: Hardware,
+    origin: str,
+    columns: list[int],
+    conditioning: Conditioning | None = None,
+) -> None:
     """Write the netlist of some columns of a solve, as ngspice gets it; .meas lines read the outputs."""
-    array = AnalogArray.program(call.matrix, hardware, Conditioning(), call.write)
+    array = AnalogArray.program(call.matrix, hardware, conditioning or Conditioning(), call.write)
+    scale = array.input_scale(call.rhs)  # chosen before the cells are read, so without read noise
     if not array.reading.stable:
         raise InputError("The circuit of this call is unstable: there is no transient of it to write.")
     if hardware.programming.read_noise:
         if len(columns) > 1:
             raise InputError("Read noise gives every right-hand side a netlist of its own: choose one with --column.")
         array = array.during(call.calls + columns[0])
-    inputs = array.inputs(call.rhs, array.input_scale(call.rhs), call.calls)[:, columns]
+    inputs = array.inputs(call.rhs, scale, call.calls)[:, columns]
     stimulus = array.stimulus(inputs)
     expected = array.reading.gain @ inputs + array.reading.offset[:, None]
     header, measures = (
