@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs ngspice's shared library where it is missing. With CI or OHMVERT_EXTRA_SIMULATORS set also the programs
-# ngspice and gnucap, which the tests use as witnesses.
+# ngspice and gnucap, which the tests use as witnesses, and the browser chromium.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,6 +34,20 @@ as_root() {
     fi
 }
 
+# A failure is no end here: whether anything is still missing is asked afterwards.
+apt_install() {
+    echo "Installing $* with apt-get"
+    as_root apt-get -qq -o Acquire::Retries=3 update || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
+        install -y --no-install-recommends "$@" || true
+}
+
+# The tests of the inspector page want a browser, and are skipped without one.
+if [ -n "${CI:-}${OHMVERT_EXTRA_SIMULATORS:-}" ] && ! command -v chromium >/dev/null \
+    && command -v apt-get >/dev/null && as_root true; then
+    apt_install chromium
+fi
+
 missing=$(list_missing | tr '\n' ' ')
 [ -n "$missing" ] || exit 0
 
@@ -42,14 +56,10 @@ if [ -n "${NGSPICE_LIBRARY_PATH:-}" ] && [ ! -f "$NGSPICE_LIBRARY_PATH" ]; then
     exit 1
 fi
 
-# A failure is no end here: whether anything is still missing is asked below.
 if command -v apt-get >/dev/null; then
     read -ra packages <<<"${missing/library/libngspice0}"
     if as_root true; then
-        echo "Installing ${packages[*]} with apt-get"
-        as_root apt-get -qq -o Acquire::Retries=3 update || true
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
-            install -y --no-install-recommends "${packages[@]}" || true
+        apt_install "${packages[@]}"
     fi
 elif command -v brew >/dev/null; then
     for package in ${missing/library/libngspice}; do
