@@ -15,7 +15,7 @@ kept := tune reproduce cost REPORT.md
 sources := $(wildcard circuits/*.py cosim/*.py netlist_templates/*.j2)
 
 .PHONY: help setup train check test sweeps effects stability compare witness lines precision bench cost cost-gpu \
-        tune reproduce report soak chaos cluster-demo golden wheel doctor clean
+        tune reproduce report soak chaos cluster-demo golden docs wheel doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,8 +112,16 @@ chaos: .venv/.ready ## Kill workers and the trainer at random; fails unless ever
 cluster-demo: .venv/.ready ## Run SPICE jobs on a Dask cluster of two workers here, and kill one of them
 	.venv/bin/ohmvert cluster-demo $(ARGS)
 
-golden: .venv/.ready ## Write the reviewed netlists and waveforms in tests/golden anew
-	.venv/bin/python -m pytest tests/test_golden.py --update-golden
+golden: .venv/.ready ## Write the reviewed netlists and waveforms in tests/golden and the page's screenshots anew
+	.venv/bin/python -m pytest tests/test_golden.py tests/test_inspect_page.py --update-golden
+
+docs: .venv/.docs ## Build the documentation into site/; warnings, broken links and missing docstrings are errors
+	.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going -E -d site/.doctrees docs site
+	@echo "site/index.html"
+
+.venv/.docs: .venv/.ready
+	.venv/bin/python -m pip install --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 wheel: .venv/.ready ## Build the wheel, check that it holds the four packages and every data file and nothing else
 	rm -rf dist
@@ -121,8 +129,8 @@ wheel: .venv/.ready ## Build the wheel, check that it holds the four packages an
 	@names=$$(.venv/bin/python -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist(), sep="\n")' dist/*.whl); \
 	diff <(printf '%s\n' circuits cosim dist-info netlist_templates training) \
 	     <(cut -d/ -f1 <<<"$$names" | sed 's/^ohmvert-.*\.dist-info$$/dist-info/' | sort -u); \
-	diff <(find circuits cosim netlist_templates training -name '*.j2' -o -name '*.toml' | sort) \
-	     <(grep -E '\.(j2|toml)$$' <<<"$$names" | sort); \
+	diff <(find circuits cosim netlist_templates training -regex '.*\.\(j2\|toml\|html\|css\|js\)' | sort) \
+	     <(grep -E '\.(j2|toml|html|css|js)$$' <<<"$$names" | sort); \
 	ls dist/*.whl
 
 doctor: .venv/.ready ## Say what was found on this machine and what is missing

@@ -24,7 +24,7 @@ class Conditioning:
     shift: float | None = None
     """delta [-], 0 or more, of the largest entry: added to the diagonal against what quantisation takes away, by a
     resistor from each output to its row, so that it costs the cells no range. None matches it to the step:
-    2 sqrt(n / 12) steps, twice the size that white quantisation noise would have."""
+    2 sqrt(n / 12) steps, the spectral norm of white quantisation noise."""
 
     def __post_init__(self) -> None:
         check_whole("Conditioning.deflate", self.deflate, 0, 4)

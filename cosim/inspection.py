@@ -72,7 +72,7 @@ class NetlistView:
     text: str
     """Complete, with header, .meas lines and analysis: plain `ngspice -b` runs it."""
     digest: str
-    """SHA-256 of the circuit's lines, as a run's inv_calls.csv has it."""
+    """SHA-256 of the circuit's lines; a nodal run's inv_calls.csv has that of its linear form."""
     inputs: tuple[str, ...]
     """Node names, one a column."""
     outputs: tuple[str, ...]

@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="tests that need a simulator: fail without it, skip without it, or skip always (default: auto)",
     )
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden, docs/images anew; compare nothing")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/golden, docs/images anew; compare nothing"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

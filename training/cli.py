@@ -14,6 +14,7 @@ from training.bench import bench, soak
 from training.chaos import chaos
 from training.cluster_demo import cluster_demo
 from training.cost_command import cost
+from training.inspect_command import inspect
 from training.precision import precision
 from training.proofs import lines, witness
 from training.replay import replay
@@ -52,6 +53,7 @@ for table in (
     reproduce,
     report,
     show,
+    inspect,
     sweep,
 ):
     app.command()(table)
