@@ -45,9 +45,9 @@ check: .venv/.ready ## Lint, format, types, import rules
 	.venv/bin/lint-imports --no-logo
 
 # pytest's own command and not `python -m pytest`, which puts this folder first on the path
-# and so hides a package of the same name installed from elsewhere. A process a core, whole files to each.
+# and so hides a package of the same name installed from elsewhere. A process a core.
 test: check ## Check, then run the tests; PYTEST_ARGS=... and NGSPICE=required|auto|off go to pytest
-	.venv/bin/pytest -n auto --dist loadfile --ngspice=$(NGSPICE) $(PYTEST_ARGS)
+	.venv/bin/pytest -n auto --dist worksteal --ngspice=$(NGSPICE) $(PYTEST_ARGS)
 
 sweeps: $(sweeps:circuits/sweeps/%.toml=results/%.csv) ## Run the sweeps whose description or source changed
 
