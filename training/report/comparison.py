@@ -7,7 +7,7 @@ from training.report.figures import draw_accuracy, draw_epochs
 from training.report.found import Measured, Missing
 from training.report.methods import BASELINES, MAIN, OPTIMIZERS, is_bare, is_baseline
 from training.report.words import saved, spread
-from training.study.plan import CIRCUIT_EPOCHS
+from training.study.plan import CIRCUIT_EPOCHS, SHARED
 
 TITLES = {
     "letters": "Letters: the task of the search",
@@ -33,9 +33,10 @@ def _task(task: Measured) -> str:
     return (
         f"{data}. The target is a test accuracy of {asked['accuracy']:g}; a second one is a mean training loss of "
         f"{asked['loss']:g}. Runs have {asked['epochs']} epochs, with simulated circuits {CIRCUIT_EPOCHS} at the "
-        "most; those in ngspice end at the target. The "
-        f"hyperparameters of all three optimizers {searched}. Epochs are interpolated between the ends of epochs. A "
-        "run of a baseline that never reached the target counts as if it had at its end, so that a saving is never "
+        f"most; those in ngspice end at the target. The hyperparameters of all three optimizers {searched}. Batches "
+        f"have {SHARED['batch_size']} images in all runs, and K-FAC programs its arrays every "
+        f"{SHARED['inv_update_steps']} steps. Epochs are interpolated between the ends of epochs. A run of a baseline "
+        "that never reached the target counts as if it had at its end, so that a saving is never "
         "larger than it was."
     )
 
