@@ -119,9 +119,10 @@ def _groups(task: Measured) -> dict[str, list[str]]:
     """The methods of each panel: all in one could not be told apart."""
     circuits = [name for name in task.methods if not is_baseline(name)]
     bare = [name for name in circuits if is_bare(name)]
+    lasted = [name for name in bare if task.methods[name]["accuracy_after"]]
     groups = {
         "Optimizers": [name for name in task.methods if is_baseline(name) or name in MAIN],
         "K-FAC by its inverses": [name for name in circuits if name not in bare],
-        "Without conditioning": [*(name for name in circuits if name == "exact"), *bare] if bare else [],
+        "Without conditioning": [*(name for name in circuits if name == "exact"), *lasted] if lasted else [],
     }
     return {title: names for title, names in groups.items() if names}
