@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import typer
 from cases import Array, random_spd
+from small_run import Solved
 
 from circuits import Conditioning, Converters, Hardware, InputError, OpAmp, Programming
-from cosim import Backend, Programmed, Solution, Status, open_backend
+from cosim import Backend, Programmed, Status, open_backend
 from training import replay as command
 from training.calls import CallStore, describe_engine
 from training.cli import run as run_app
@@ -29,16 +30,6 @@ MATRICES = {"conv.1/A": random_spd(5, 20, 1).matrix, "conv.1/G": random_spd(3, 2
 STEPS = 6
 REFRESH = 3
 """Steps between programmings."""
-
-
-@dataclass(frozen=True)
-class Solved:
-    layer: str
-    factor: str
-    programmed: Programmed
-    calls: int
-    rhs: Array
-    solution: Solution
 
 
 def train(store: CallStore, backend: Backend, first: int = 1, programmed: dict[str, Programmed] | None = None) -> Any:

@@ -63,6 +63,7 @@ def cost(
     from cosim.ratios import Arrays
     from training.digital_torch import machine, need_cuda, processors
     from training.model_workload import find_workload, workload_row
+    from training.study.files import write_json
 
     _check(refresh, copies, out)
     if gpu:
@@ -87,7 +88,7 @@ def cost(
     }
     report["assumptions"] = _assumptions(report, hardware.cell.levels, arrays)
     if out is not None:
-        _write(report, out)
+        write_json(out, report)
     if as_json:
         print(json.dumps(report, allow_nan=False))
     else:
@@ -150,15 +151,3 @@ def _assumptions(report: Mapping[str, Any], levels: int, arrays: "Arrays") -> li
         f"The load was {report['machine']['load']:.1f} on {report['machine']['cores']} cores: which slows its times.",
         *(untimed if scaled else []),
     ]
-
-
-def _write(report: Mapping[str, Any], out: Path) -> None:
-    """The whole file or none."""
-    from circuits import InputError
-    from training.atomic_file import replace_file
-
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}.") from error
-    replace_file(out, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
